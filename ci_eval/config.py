@@ -1,0 +1,210 @@
+"""`ci-eval.yaml`: the policy. Read from the base commit for everything but the names of the subject's files.
+
+Two kinds of thing stand in this file. The *subject* is what a pull request may change and is judged for: the prompt,
+model config, few-shot and dataset files. The *policy* is the rest: providers, golden set, scorers, thresholds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from ci_eval.errors import InputError
+from ci_eval.origin import origin_of
+from ci_eval.reader import Document, Strict, read_yaml, validate, wrong
+from ci_eval.snapshot import Snapshot, matches
+from ci_eval.text import canonical
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+DEFAULT_PATH = "ci-eval.yaml"
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise wrong("not a name", "write lower-case letters, digits, _ and -, starting with a letter")
+    return value
+
+
+def _repo_path(value: str) -> str:
+    odd = len(value) > 300 or not value.isprintable() or "\\" in value
+    if odd or {"", ".", ".."} & {*value.split("/")}:
+        raise wrong("not a path in the repository", "write it relative to the root, as in prompts/support.md")
+    return value
+
+
+def _key_env(value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", value):
+        raise wrong("not the name of an environment variable", "write capitals, digits and _")
+    if value.startswith(("GITHUB_", "ACTIONS_", "RUNNER_", "INPUT_")):
+        raise wrong("a variable of the runner cannot be a model's key", "name the variable that holds the model's key")
+    return value
+
+
+def _base_url(value: str) -> str:
+    try:
+        origin_of(value)
+    except InputError as error:
+        raise wrong(error.problem, error.remedy) from None
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+RepoPath = Annotated[str, AfterValidator(_repo_path)]
+Number = Annotated[int | float, Field(gt=0, le=100)]
+
+
+class ProviderPolicy(Strict):
+    """A way to reach a model: the only hosts that are ever called, and keys only from these variables."""
+
+    api: Literal["local", "openai"]
+    """The wire format: `openai` is every server that speaks chat completions; `local` is the embedded model."""
+    base_url: Annotated[str, AfterValidator(_base_url)] | None = None
+    """Where the API lives, with its version, as in `http://localhost:8000/v1`."""
+    key_env: Annotated[str, AfterValidator(_key_env)] | None = None
+    """The environment variable that holds the key; left out for a server that wants none."""
+    max_concurrency: Annotated[int, Field(ge=1, le=512)] = 16
+    """Requests under way at once."""
+    timeout_seconds: Annotated[int | float, Field(gt=0, le=3600)] = 60
+    """The longest that one request may take, retries included."""
+
+    @model_validator(mode="after")
+    def _local_needs_nothing(self) -> ProviderPolicy:
+        if self.api == "local" and (self.base_url or self.key_env):
+            raise wrong("the local model has no base_url and no key", "remove them")
+        return self
+
+
+class Examples(Strict):
+    """Few-shot examples: the first `k` rows of a file."""
+
+    from_: RepoPath = Field(alias="from")
+    k: Annotated[int, Field(ge=1, le=100)]
+
+
+class TargetPolicy(Strict):
+    """The system under test."""
+
+    prompt: RepoPath
+    """The system prompt: text with `{{name}}` variables."""
+    model: RepoPath
+    """The model config: provider, model and parameters, YAML or JSON."""
+    examples: Examples | None = None
+    user: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
+    """How an object input becomes the user message; without it, it is sent as JSON."""
+
+
+class GatePolicy(Strict):
+    """When a drop fails: points on the 0-100 scale."""
+
+    max_drop: Number = 1
+    """A drop of this much or more fails, in any dimension."""
+    per_dimension: dict[Name, Number | Literal["any"]] = Field(default_factory=dict)
+    """Other limits for some dimensions; `any`: one case that broke is enough."""
+
+    def limit(self, dimension: str) -> Fraction | Literal["any"]:
+        """The limit of a dimension, exactly as it was written."""
+        limit = self.per_dimension.get(dimension, self.max_drop)
+        return limit if isinstance(limit, str) else Fraction(str(limit))
+
+
+class SuitePolicy(Strict):
+    """One unit of judgement: a target, a golden set, scorers and a gate."""
+
+    target: TargetPolicy
+    datasets: list[RepoPath] = Field(default_factory=list)
+    """Fine-tune datasets: files or patterns."""
+    watch: list[RepoPath] = Field(default_factory=list)
+    """More files that change how this target behaves: patterns."""
+    golden: RepoPath | list[RepoPath]
+    """The golden set: files or patterns."""
+    scorers: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    """How answers are scored; each kind of scorer has its own keys."""
+    gate: GatePolicy = GatePolicy()
+
+    @property
+    def golden_patterns(self) -> list[str]:
+        return [self.golden] if isinstance(self.golden, str) else self.golden
+
+
+class BudgetPolicy(Strict):
+    """What one gate may take."""
+
+    seconds: Annotated[int | float, Field(gt=0, le=86_400)] = 270
+    """After this the verdict is `inconclusive` for whatever is still open."""
+
+
+class BaselinePolicy(Strict):
+    """How main is remembered."""
+
+    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = "ci-eval-baselines"
+    """The orphan branch that holds the stored runs."""
+    repeats: Annotated[int, Field(ge=1, le=20)] = 5
+    """Runs of main per case; a deterministic model is asked once."""
+    max_age_days: Annotated[int, Field(ge=1, le=365)] = 14
+    """A stored run older than this does not serve."""
+    outputs: Literal["store", "hide"] = "store"
+    """`hide` keeps what models answered out of the baseline, the comment and the report."""
+
+
+class Policy(Strict):
+    """The whole of `ci-eval.yaml`."""
+
+    version: Literal[1]
+    providers: Annotated[dict[Name, ProviderPolicy], Field(min_length=1)]
+    suites: Annotated[dict[Name, SuitePolicy], Field(min_length=1)]
+    budget: BudgetPolicy = BudgetPolicy()
+    baseline: BaselinePolicy = BaselinePolicy()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The files that a suite's pull request is judged for."""
+
+    prompt: str
+    model: str
+    examples: Examples | None
+    datasets: tuple[str, ...]
+
+    def patterns(self) -> tuple[str, ...]:
+        examples = (self.examples.from_,) if self.examples else ()
+        return (self.prompt, self.model, *examples, *self.datasets)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A policy that loaded, and where it stands."""
+
+    path: str
+    policy: Policy
+    document: Document
+
+    def subject(self, suite: str) -> Subject:
+        settings = self.policy.suites[suite]
+        target = settings.target
+        return Subject(target.prompt, target.model, target.examples, tuple(settings.datasets))
+
+    def policy_text(self, suite: str | None = None) -> str:
+        """Everything but the subject's file names, as text to compare: of one suite, or of what all suites share."""
+        whole = self.policy.model_dump(by_alias=True)
+        if suite is None:
+            return canonical({key: value for key, value in whole.items() if key != "suites"})
+        settings = whole["suites"].get(suite)
+        if settings is None:
+            return ""
+        return canonical({**settings, "datasets": None, "target": {"user": settings["target"]["user"]}})
+
+
+def load(snapshot: Snapshot, path: str = DEFAULT_PATH) -> Config:
+    """The config of a snapshot; raises InputError with file, line and remedy."""
+    document = read_yaml(snapshot.read(path), path)
+    return Config(path, validate(Policy, document), document)
+
+
+def watched(config: Config, suite: str, path: str) -> bool:
+    """Whether a path belongs to what may change a suite's target."""
+    patterns = (*config.subject(suite).patterns(), *config.policy.suites[suite].watch)
+    return any(matches(pattern, path) for pattern in patterns)

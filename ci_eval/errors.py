@@ -1,0 +1,44 @@
+"""Everything that may end a run other than with a verdict, each with its exit code.
+
+Nothing but a regression exits 1, so no error here does; `cli.main` is the one place that catches them.
+"""
+
+from __future__ import annotations
+
+EXIT_PASS = 0
+EXIT_REGRESSION = 1
+EXIT_REFUSED = 2
+EXIT_INCONCLUSIVE = 3
+EXIT_CANCELLED = 130
+
+
+class CiEvalError(Exception):
+    """An end that a user can act on: told in one line, without a traceback."""
+
+    exit_code = EXIT_REFUSED
+
+
+class InputError(CiEvalError):
+    """Input that is refused.
+
+    The message is one line, `file:line: what is wrong; what to write instead`. It may quote the input, so whoever
+    prints it sends it through `text.log`.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, file: str = "", line: int | None = None) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        self.file = file
+        self.line = line
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{where}{problem}; {remedy}")
+
+
+class UsageError(CiEvalError):
+    """A command that cannot be carried out as it was asked for."""
+
+
+class Inconclusive(CiEvalError):
+    """No verdict can be reached: red, but not a regression."""
+
+    exit_code = EXIT_INCONCLUSIVE

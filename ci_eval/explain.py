@@ -1,0 +1,148 @@
+"""What changed and what to know about it, in words: the parts of an outcome that carry no verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ci_eval import datasets
+from ci_eval.changes import FileChange, SuiteChanges, added_lines, line_diff, setting_changes
+from ci_eval.config import Subject
+from ci_eval.datasets import Leak
+from ci_eval.evaluation import Suite
+from ci_eval.golden.cases import Case
+from ci_eval.outcome import ChangeNote
+from ci_eval.snapshot import Snapshot
+from ci_eval.targets.chat import ChatTarget
+from ci_eval.text import Untrusted
+
+_ROW_ROLES = frozenset({"dataset", "examples", "training rows"})
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's subject: the files, what they are called, and the target that they make."""
+
+    snapshot: Snapshot
+    subject: Subject
+    target: ChatTarget
+
+    def path_of(self, change: FileChange) -> str:
+        """The file that plays a change's role on this side."""
+        named = {"prompt": self.subject.prompt, "model": self.subject.model}
+        return named.get(change.role, change.path)
+
+    def content(self, path: str) -> bytes | None:
+        return self.snapshot.read(path) if self.snapshot.has(path) else None
+
+
+def notes(changes: SuiteChanges, base: Side, candidate: Side) -> tuple[ChangeNote, ...]:
+    return tuple(_note(change, base, candidate) for change in changes.subject)
+
+
+def _note(change: FileChange, base: Side, candidate: Side) -> ChangeNote:
+    path = Untrusted(change.path)
+    old, new = base.path_of(change), candidate.path_of(change)
+    words = [Untrusted(f"{old} → {new}")] if old != new else []
+    if change.role == "prompt":
+        return ChangeNote("prompt", path, tuple(words), line_diff(base.content(old), candidate.content(new)))
+    if change.role == "model":
+        words += setting_changes(base.content(old), candidate.content(new), new)
+    elif change.role in _ROW_ROLES and change.path.endswith((".jsonl", ".json", ".csv", ".yaml", ".yml")):
+        words += _row_words(change.path, base, candidate)
+    else:
+        words.append(Untrusted(change.kind))
+    return ChangeNote(change.role, path, tuple(words))
+
+
+def _row_words(path: str, base: Side, candidate: Side) -> list[Untrusted]:
+    before, after = (_rows(side, path) for side in (base, candidate))
+    change = datasets.compare(before, after)
+    if not change.added and not change.removed:
+        return [Untrusted(f"{change.kept} rows, the same as before in another order")]
+    return [Untrusted(f"{_rows_in_words(change.added)} added, {change.removed} removed, {change.kept} kept")]
+
+
+def _rows_in_words(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _rows(side: Side, path: str) -> list[datasets.Row]:
+    return datasets.read(side.snapshot, path) if side.snapshot.has(path) else []
+
+
+# --- contamination ----------------------------------------------------------------------------------------------------
+
+
+def leaks(cases: Sequence[Case], base: Side, candidate: Side) -> tuple[tuple[Leak, ...], int]:
+    """Golden cases that this change puts where the model learns from, and how many were there before it."""
+    before = {(leak.case, leak.part, leak.file) for leak in _row_leaks(cases, base)}
+    now = _row_leaks(cases, candidate)
+    new = [leak for leak in now if (leak.case, leak.part, leak.file) not in before]
+    prompt, old = candidate.subject.prompt, base.subject.prompt
+    added = added_lines(base.content(old), candidate.content(prompt))
+    new += datasets.leaks_in_text(cases, added, prompt)
+    return tuple(new), len(now) - sum(1 for leak in new if leak.line is not None)
+
+
+def _row_leaks(cases: Sequence[Case], side: Side) -> list[Leak]:
+    rows = [row for path in _learnt_from(side) for row in _rows(side, path)]
+    return datasets.leaks_in_rows(cases, rows)
+
+
+def _learnt_from(side: Side) -> list[str]:
+    """Every file of rows: fine-tune datasets, few-shot examples, the local model's training rows."""
+    globbed = {path for pattern in side.subject.datasets for path in side.snapshot.glob(pattern)}
+    examples = {side.subject.examples.from_} if side.subject.examples else set()
+    train = {side.target.model.train} if side.target.model.train else set()
+    return sorted(globbed | examples | train)
+
+
+# --- warnings ---------------------------------------------------------------------------------------------------------
+
+
+def warnings(
+    suite: Suite, changes: SuiteChanges, candidate: Side, *, same_requests: bool, leaked_before: int
+) -> tuple[Untrusted, ...]:
+    return tuple(
+        Untrusted(text)
+        for text in (
+            *_not_exercised(changes, candidate, same_requests=same_requests),
+            *_too_few_cases(suite),
+            *_leaked_before(leaked_before),
+        )
+    )
+
+
+def _not_exercised(changes: SuiteChanges, candidate: Side, *, same_requests: bool) -> Iterable[str]:
+    touched = [change for change in changes.subject if change.role in {"dataset", "watched file"}]
+    if same_requests and touched:
+        model = candidate.target.model.model
+        yield (
+            f"not exercised: {touched[0].path} changed, but every request is the same as on main; the model config "
+            f"still points at {model}. A new fine-tune is judged when the model config names it."
+        )
+
+
+def _too_few_cases(suite: Suite) -> Iterable[str]:
+    smallest = min((len(_cases_of(suite, name)) for name in suite.scorers.dimensions()), default=0)
+    limit = Fraction(str(suite.gate.max_drop))
+    if smallest and limit * smallest < 100:
+        yield (
+            f"{smallest} cases are few: one case is {float(Fraction(100, smallest)):.1f} points, more than the limit "
+            f"of {float(limit):g}, so a single case that breaks fails the check"
+        )
+
+
+def _cases_of(suite: Suite, dimension: str) -> list[Case]:
+    return [
+        case
+        for case in suite.golden.cases.values()
+        if any(scorer.dimension == dimension for scorer in suite.scorers.for_case(case))
+    ]
+
+
+def _leaked_before(count: int) -> Iterable[str]:
+    if count:
+        yield f"{count} golden inputs or answers stand in the training or few-shot rows already; take them out"

@@ -1,0 +1,244 @@
+"""The main job, in the order in which it happens:
+
+snapshots → changes → base run → candidate run → comparison → verdict → outcome.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from ci_eval import config as configs
+from ci_eval import explain
+from ci_eval.baseline import Store, StoredRun, StoreError, Trust
+from ci_eval.changes import Changes, SuiteChanges, detect
+from ci_eval.comparison import pair_up
+from ci_eval.config import Config, GatePolicy
+from ci_eval.deadline import Deadline
+from ci_eval.evaluation import LAPTOP, Origin, Suite, check_policy, need_cases
+from ci_eval.explain import Side
+from ci_eval.golden import cases as golden_cases
+from ci_eval.golden.cases import Case
+from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
+from ci_eval.records import Header, Record, RunFile
+from ci_eval.secrets import Secret
+from ci_eval.snapshot import Snapshot
+from ci_eval.text import Untrusted
+from ci_eval.verdict import Verdict, decide, worst
+
+
+class Progress(Protocol):
+    """Told what happens, as it happens."""
+
+    def start(self, label: str, total: int) -> None: ...
+
+    def advance(self, record: Record) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Tighter:
+    """What a workflow may ask for beyond the policy. It can only make the gate stricter, never laxer."""
+
+    max_drop: Fraction | None = None
+    budget_seconds: float | None = None
+
+    def gate(self, policy: GatePolicy) -> GatePolicy:
+        if self.max_drop is None:
+            return policy
+        limits = {name: self._stricter(limit) for name, limit in policy.per_dimension.items()}
+        return policy.model_copy(update={"max_drop": self._stricter(policy.max_drop), "per_dimension": limits})
+
+    def _stricter(self, limit: float | str) -> float | str:
+        assert self.max_drop is not None  # noqa: S101 - the caller has looked
+        return limit if isinstance(limit, str) else float(min(self.max_drop, Fraction(str(limit))))
+
+    def seconds(self, policy: float) -> float:
+        return policy if self.budget_seconds is None else min(self.budget_seconds, policy)
+
+
+AS_POLICY_SAYS = Tighter()
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Main's memory, and what a stored run must show before it may stand for base."""
+
+    store: Store
+    trust: Trust
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Everything that one gate needs, and nothing that it has to look up."""
+
+    base: Snapshot
+    candidate: Snapshot
+    config_path: str
+    keys: Mapping[str, Secret]
+    progress: Progress
+    out: Path
+    """The folder that run files are written to."""
+    origin: Origin = LAPTOP
+    baselines: Baselines | None = None
+    pull: int = 0
+    """The pull request's number; with the base commit it chooses among main's stored repeats."""
+    tighter: Tighter = AS_POLICY_SAYS
+
+    def run(self) -> GateOutcome:
+        """Raises InputError (refused input) and Inconclusive (no verdict is possible)."""
+        started = time.monotonic()
+        outcome = self._decide()
+        return replace(outcome, seconds=round(time.monotonic() - started, 1))
+
+    def _decide(self) -> GateOutcome:
+        if not self.base.has(self.config_path):
+            return self._bootstrap()
+        main = configs.load(self.base, self.config_path)
+        head = configs.load(self.candidate, self.config_path)
+        changes = detect(self.base, self.candidate, main, head)
+        if changes.policy_changed:
+            check_policy(head, self.candidate)
+        deadline = Deadline.after(self.tighter.seconds(float(main.policy.budget.seconds)))
+        suites = tuple(_SuiteGate(self, change, main, head, deadline).judge() for change in changes.affected())
+        without: Reason = "only policy changed" if changes.policy_changed else "nothing relevant changed"
+        return GateOutcome(
+            verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
+            reason="judged" if suites else without,
+            base_commit=self.base.commit,
+            candidate_commit=self.candidate.commit,
+            suites=suites,
+            changes=changes,
+            policy_notes=_policy_notes(changes),
+            hide_outputs=main.policy.baseline.outputs == "hide",
+        )
+
+    def _bootstrap(self) -> GateOutcome:
+        """No policy on main: no calls and no keys; but what this pull request brings must load."""
+        check_policy(configs.load(self.candidate, self.config_path), self.candidate)
+        return GateOutcome(Verdict.INCONCLUSIVE, "bootstrap", self.base.commit, self.candidate.commit)
+
+
+@dataclass(frozen=True)
+class _SideRun:
+    """One side of the comparison: evaluated in this job, or stored by main."""
+
+    header: Header
+    records: Mapping[str, Record]
+    stored: bool = False
+
+    @property
+    def calls(self) -> int:
+        return 0 if self.stored else sum(not record.reused for record in self.records.values())
+
+
+@dataclass(frozen=True)
+class _SuiteGate:
+    """One affected suite: main's policy, both sides' subjects."""
+
+    gate: Gate
+    change: SuiteChanges
+    main: Config
+    head: Config
+    deadline: Deadline
+
+    def judge(self) -> SuiteOutcome:
+        suite = Suite.load(self.main, self.gate.base, self.change.suite)
+        need_cases(suite)
+        cases = list(suite.golden.cases.values())
+        base = self._side(suite, self.gate.base, self.main)
+        candidate = self._side(suite, self.gate.candidate, self.head)
+        one = self._stored(suite, base) or self._evaluate(suite, base, "base", cases)
+        other = self._evaluate(suite, candidate, "candidate", cases, one.records)
+        comparison = pair_up(suite.golden.cases, suite.scorers, one.records, other.records)
+        theirs = golden_cases.load(candidate.snapshot, self._newest_policy().policy.suites[suite.name].golden_patterns)
+        edits = golden_cases.edits(suite.golden, theirs)
+        added = [theirs.cases[name] for name in edits.added]
+        leaks, leaked_before = explain.leaks([*cases, *added], base, candidate)
+        same = all(record.reused for record in other.records.values())
+        return SuiteOutcome(
+            suite=suite.name,
+            dimensions=decide(comparison, suite.scorers.dimensions(), self.gate.tighter.gate(suite.gate)),
+            comparison=comparison,
+            notes=explain.notes(self.change, base, candidate),
+            edits=edits,
+            new_cases=self._evaluate(suite, candidate, "new-cases", added).records if added else {},
+            leaks=leaks,
+            warnings=explain.warnings(suite, self.change, candidate, same_requests=same, leaked_before=leaked_before),
+            base_header=one.header,
+            base_stored=one.stored,
+            calls=one.calls + other.calls,
+        )
+
+    def _newest_policy(self) -> Config:
+        """Head's config where it still has this suite; a suite that head drops is judged as base has it."""
+        return self.head if self.change.suite in self.head.policy.suites else self.main
+
+    def _side(self, suite: Suite, snapshot: Snapshot, config: Config) -> Side:
+        named_by = config if suite.name in config.policy.suites else self.main
+        subject = named_by.subject(suite.name)
+        return Side(snapshot, subject, suite.target(snapshot, subject))
+
+    def _stored(self, suite: Suite, base: Side) -> _SideRun | None:
+        """The newest whole run of these inputs, of an ancestor, written by someone who may.
+
+        A store that cannot be read is as good as none here, because base is evaluated again.
+        """
+        baselines, commit = self.gate.baselines, self.gate.base.commit
+        if baselines is None or commit is None:
+            return None
+        try:
+            found = baselines.store.find(suite.name, suite.fingerprint(base.target))
+        except StoreError:
+            return None
+        git = self.gate.base.git
+        for stored in found:
+            header = stored.run.header
+            older = header.commit is not None and git.is_ancestor(header.commit, commit)
+            if older and baselines.trust.objection(stored.run) is None and stored.run.holds(suite.golden.cases):
+                return _SideRun(header, stored.run.repeat(self._pick(stored)), stored=True)
+        return None
+
+    def _pick(self, stored: StoredRun) -> int:
+        """Which of main's repeats is compared: by base commit and pull request, so that nobody can draw again."""
+        seed = hashlib.sha256(f"{self.gate.base.commit}:{self.gate.pull}".encode()).digest()
+        return int.from_bytes(seed[:8], "big") % stored.run.header.repeats
+
+    def _evaluate(
+        self, suite: Suite, side: Side, name: str, cases: Sequence[Case], known: Mapping[str, Record] | None = None
+    ) -> _SideRun:
+        """Ask one side, writing its run file while answers arrive."""
+        evaluator = suite.evaluator(side.target, self.gate.keys)
+        jobs = evaluator.jobs(cases, repeats=1)
+        header = suite.header(evaluator, jobs, side.snapshot.commit, self.gate.origin)
+        file = RunFile(self.gate.out / suite.name / f"{name}.jsonl")
+        file.start(header)
+        self.gate.progress.start(f"{suite.name}: {name}", len(jobs))
+
+        def seen(record: Record) -> None:
+            file.add(record)
+            self.gate.progress.advance(record)
+
+        try:
+            return _SideRun(header, {record.case: record for record in evaluator.run(jobs, self.deadline, seen, known)})
+        finally:
+            self.gate.progress.finish()
+
+
+def _policy_notes(changes: Changes) -> tuple[Untrusted, ...]:
+    """What the pull request's changes to the policy will do once they are merged; none of it counts now."""
+    notes = [f"suite {name} is added: it is judged from the next pull request on" for name in changes.added_suites]
+    notes += [f"suite {name} is removed: this pull request is still judged by it" for name in changes.removed_suites]
+    if changes.shared_policy:
+        notes.append("providers, budget or baseline settings change: main's are used here")
+    for suite in changes.suites:
+        if suite.settings:
+            notes.append(f"scorers, gate or other settings of suite {suite.suite} change: main's are used here")
+        notes += [f"{path} changes: suite {suite.suite} is judged by main's version here" for path in suite.policy]
+    return tuple(Untrusted(note) for note in notes)

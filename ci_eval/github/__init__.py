@@ -1,0 +1,1 @@
+"""GitHub: what an event asks for, and how its answer is published."""

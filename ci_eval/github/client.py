@@ -1,0 +1,223 @@
+"""GitHub's API, as far as a gate needs it: the only file that imports PyGithub, and only when a call is made.
+
+PyGithub is slow to import, retries a POST (which posts a comment twice), and puts the answer's body in its errors.
+So: imported late, only GET and PATCH retried, and every failure told in our own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ci_eval.github.event import PullRequest, Sha, Token
+from ci_eval.text import Untrusted
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import github
+    from github.Issue import Issue
+    from github.IssueComment import IssueComment
+    from github.Repository import Repository
+
+ACTIONS_BOT = "github-actions[bot]"
+_TIMEOUT_SECONDS = 15
+_MAX_WAIT_SECONDS = 60
+_RETRIES = 3
+
+
+class GitHubUnavailable(Exception):
+    """No usable answer. `cause` is in our own words: the body of an answer is never shown."""
+
+    def __init__(self, cause: str, status: int | None = None) -> None:
+        self.cause = cause
+        self.status = status
+        super().__init__(cause if status is None else f"{cause} (HTTP {status})")
+
+    @property
+    def may_have_worked(self) -> bool:
+        """Whether what was asked for may have happened all the same: no answer, or one from something in between."""
+        return self.status is None or self.status >= 500
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who wrote something. A login alone is not enough: a bot's name may be imitated, its type may not."""
+
+    login: str
+    is_bot: bool
+
+
+@dataclass(frozen=True)
+class Comment:
+    id: int
+    url: str
+    author: Account | None
+    body: Untrusted
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A pull request now. `merge_sha` is null while GitHub works it out, and on a conflict."""
+
+    number: int
+    state: Literal["open", "closed"]
+    head_sha: str
+    base_ref: str
+    base_sha: str
+    merge_sha: str | None
+    fork: bool
+
+
+class _PullNow(PullRequest):
+    state: Literal["open", "closed"]
+    merge_commit_sha: Sha | None
+
+
+@dataclass
+class GitHub:
+    """One repository's API. The pauses are GitHub's rules of conduct; only tests set them to 0."""
+
+    api_url: str
+    repository: str
+    token: Token = field(repr=False)
+    seconds_between_requests: float = 0.25
+    seconds_between_writes: float = 1.0
+    backoff_seconds: float = 0.5
+
+    def __enter__(self) -> GitHub:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if "_api" in self.__dict__:
+            self._api.close()
+
+    def whoami(self) -> Account:
+        """The account that the token writes as. GitHub tells a workflow's own token 403; it is the Actions bot."""
+        try:
+            with _translated():
+                me = self._api.get_user()
+                return Account(me.login, me.type == "Bot")
+        except GitHubUnavailable as error:
+            if error.status == 403:
+                return Account(ACTIONS_BOT, is_bot=True)
+            raise
+
+    def comments(self, number: int) -> list[Comment]:
+        """All comments of a pull request, over all pages."""
+        with _translated():
+            return [_comment(found) for found in self._issue(number).get_comments()]
+
+    def create_comment(self, number: int, body: str) -> Comment:
+        """Post a comment, once: on a failure the caller looks whether it arrived before it tries again."""
+        with _translated():
+            return _comment(self._issue(number).create_comment(body))
+
+    def edit_comment(self, number: int, comment_id: int, body: str) -> Comment:
+        with _translated():
+            comment = self._issue(number).get_comment(comment_id)
+            comment.edit(body)
+            return _comment(comment)
+
+    def pull(self, number: int) -> Pull:
+        with _translated():
+            now = _PullNow.model_validate(self._repository.get_pull(number).raw_data)
+        return Pull(
+            number=now.number,
+            state=now.state,
+            head_sha=now.head.sha,
+            base_ref=now.base.ref,
+            base_sha=now.base.sha,
+            merge_sha=now.merge_commit_sha,
+            fork=now.is_fork,
+        )
+
+    @cached_property
+    def _api(self) -> github.Github:
+        import github  # noqa: PLC0415 - 0.3 s that a run without GitHub does not pay
+
+        _close_the_side_doors()
+        retry = github.GithubRetry(
+            total=_RETRIES,
+            allowed_methods={"GET", "PATCH"},
+            backoff_factor=self.backoff_seconds,
+            max_rate_limit_wait=_MAX_WAIT_SECONDS,
+            retry_after_max=_MAX_WAIT_SECONDS,
+        )
+        return github.Github(
+            auth=github.Auth.Token(self.token.reveal()),
+            base_url=self.api_url,
+            timeout=_TIMEOUT_SECONDS,
+            per_page=100,
+            retry=retry,
+            seconds_between_requests=self.seconds_between_requests,
+            seconds_between_writes=self.seconds_between_writes,
+            lazy=True,  # a repository or an issue is a name here: no request of its own
+            user_agent="ci-eval",
+        )
+
+    @property
+    def _repository(self) -> Repository:
+        return self._api.get_repo(self.repository)
+
+    def _issue(self, number: int) -> Issue:
+        return self._repository.get_issue(number)
+
+
+def _comment(found: IssueComment) -> Comment:
+    user = found.user
+    author = Account(user.login, user.type == "Bot") if user else None
+    return Comment(found.id, found.html_url, author, Untrusted(found.body))
+
+
+def _close_the_side_doors() -> None:
+    """No proxy from the environment; netrc is off in PyGithub already. Its public hook for this is process-wide."""
+    from github import Requester  # noqa: PLC0415
+
+    class DirectHttp(Requester.HTTPRequestsConnectionClass):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.session.trust_env = False
+
+    class DirectHttps(Requester.HTTPSRequestsConnectionClass):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.session.trust_env = False
+
+    Requester.Requester.injectConnectionClasses(DirectHttp, DirectHttps)
+
+
+_CAUSES = {
+    401: "GitHub does not know this token",
+    403: "GitHub refused; the job needs `permissions: pull-requests: write`, which a fork's pull request never has",
+    404: "GitHub shows no such thing to this token",
+    410: "GitHub says that it is gone",
+    422: "GitHub did not take the content",
+    429: "GitHub's rate limit is reached",
+}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Whatever goes wrong within becomes GitHubUnavailable, without the cause that quotes the answer's body."""
+    import github  # noqa: PLC0415
+    import requests  # noqa: PLC0415
+
+    try:
+        yield
+    except github.RateLimitExceededException:
+        raise GitHubUnavailable(_CAUSES[429], 429) from None
+    except github.GithubException as error:
+        raise GitHubUnavailable(_CAUSES.get(error.status, "GitHub answered with an error"), error.status) from None
+    except requests.RequestException:
+        raise GitHubUnavailable("GitHub gave no answer") from None
+    except Exception:  # PyGithub meets an answer that it did not expect with nearly any exception
+        raise GitHubUnavailable("GitHub's answer could not be read") from None

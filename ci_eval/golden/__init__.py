@@ -1,0 +1,1 @@
+"""Golden sets: the cases by which a target is judged."""

@@ -1,0 +1,81 @@
+"""What a gate has to say when it is done: the one model that every renderer reads.
+
+Plain data. Strings that came from elsewhere are `Untrusted`; the bare ones are ours, or names that a pattern checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ci_eval.changes import Changes
+from ci_eval.comparison import Comparison
+from ci_eval.datasets import Leak
+from ci_eval.golden.cases import Edits
+from ci_eval.records import Header, Record
+from ci_eval.text import Untrusted
+from ci_eval.verdict import DimensionResult, Verdict, worst
+
+Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped"]
+
+
+@dataclass(frozen=True)
+class ChangeNote:
+    """One file that changed, in words."""
+
+    role: str
+    path: Untrusted
+    words: tuple[Untrusted, ...]
+    """As in `temperature 0 → 0.7` or `12 rows added, 3 removed`."""
+    diff: Untrusted | None = None
+    """Lines of a prompt, as in a diff."""
+
+
+@dataclass(frozen=True)
+class SuiteOutcome:
+    """One suite that was judged."""
+
+    suite: str
+    dimensions: tuple[DimensionResult, ...]
+    comparison: Comparison
+    notes: tuple[ChangeNote, ...]
+    edits: Edits
+    """What the pull request does to the golden set."""
+    new_cases: Mapping[str, Record]
+    """Cases that the pull request adds: run on the candidate, shown, not gated."""
+    leaks: tuple[Leak, ...]
+    """Golden cases that the pull request puts where the model learns from, by it or already before it."""
+    warnings: tuple[Untrusted, ...]
+    base_header: Header
+    base_stored: bool
+    """Whether base is main's stored baseline; else it was evaluated in this job."""
+    calls: int
+    """Requests that were sent for this verdict, both sides together."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(dimension.verdict for dimension in self.dimensions)
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """The whole answer to one pull request."""
+
+    verdict: Verdict
+    reason: Reason
+    base_commit: str | None
+    candidate_commit: str | None
+    suites: tuple[SuiteOutcome, ...] = ()
+    changes: Changes | None = None
+    policy_notes: tuple[Untrusted, ...] = ()
+    """What the pull request's changes to the policy would do once merged; they have no effect on this verdict."""
+    problem: Untrusted | None = None
+    """Why a gate that stopped has no verdict, with the remedy."""
+    seconds: float = 0.0
+    hide_outputs: bool = False
+
+    def worst_dimension(self) -> DimensionResult | None:
+        """The dimension with the largest drop, over all suites."""
+        every = [dimension for suite in self.suites for dimension in suite.dimensions]
+        return max(every, key=lambda dimension: dimension.drop, default=None)

@@ -1,0 +1,92 @@
+"""What every provider takes and gives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from ci_eval.deadline import Deadline
+from ci_eval.text import Untrusted, canonical
+
+Role = Literal["system", "user", "assistant"]
+Finish = Literal["stop", "length", "refusal"]
+
+
+@dataclass(frozen=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A training row: what a customer wrote and the JSON text that answers it."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides an answer but the repeat number: equal digests are equal by definition."""
+
+    provider: str
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    train: tuple[Labelled, ...] = ()
+    train_digest: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 in hex over provider, model, messages, parameters and training rows."""
+        inputs = {
+            "provider": self.provider,
+            "model": self.model,
+            "messages": [[message.role, message.content] for message in self.messages],
+            "parameters": dict(self.parameters),
+            "train": self.train_digest,
+        }
+        return hashlib.sha256(canonical(inputs).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered. `refusal` is the provider's own word, not a judgement of the text."""
+
+    text: Untrusted
+    finish: Finish
+    tokens_in: int | None
+    tokens_out: int | None
+
+
+class ProviderError(Exception):
+    """No answer. `cause` is in our own words: a provider's error text may echo a key and is never shown.
+
+    `about_request`: the provider refused this request for what it is (too long, a parameter rejected). That is the
+    candidate's doing and a failed case where base answered; anything else is infrastructure.
+    """
+
+    def __init__(self, cause: str, *, about_request: bool = False) -> None:
+        self.cause = cause
+        self.about_request = about_request
+        super().__init__(cause)
+
+
+class Provider(Protocol):
+    """A way to reach a model. Safe to call from several threads at once."""
+
+    def complete(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
+        """Answer one request; raises ProviderError."""
+
+    def is_deterministic(self, request: Request) -> bool:
+        """Whether asking again could only give the same answer: then nobody asks again."""
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors for the similarity scorer."""
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]: ...

@@ -1,0 +1,490 @@
+"""The one door to files, and the one reader of YAML, JSON and JSONL.
+
+Strict on purpose: what a person skims in review and what the program acts on must be the same thing. So no duplicate
+keys, no aliases or merge keys, no NaN, no number that a second parser would read otherwise, and caps on size and
+depth. Whatever is wrong is an InputError that names file, line and remedy.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from ci_eval.errors import InputError
+from ci_eval.text import JSON
+
+KIB = 1024
+MIB = 1024 * KIB
+CONFIG_LIMIT = 256 * KIB
+ROW_LIMIT = MIB
+FILE_LIMIT = 64 * MIB
+MAX_DEPTH = 50
+_MAX_DIGITS = 100
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain values out of a file, and the line on which each of them stands."""
+
+    file: str
+    value: JSON
+    first_line: int = 1
+    lines: Mapping[Path_, int] = field(default_factory=dict)
+
+    def line(self, path: Path_) -> int:
+        """The line of a value, or of the nearest thing around it that has one."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.lines:
+                return self.lines[path[:length]]
+        return self.first_line
+
+    def error(self, path: Path_, problem: str, remedy: str) -> InputError:
+        return InputError(problem, remedy=remedy, file=self.file, line=self.line(path))
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def decode(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> str:
+    """Strict UTF-8 without a byte-order mark, at most `limit` bytes."""
+    if len(data) > limit:
+        raise InputError(f"larger than {limit // KIB} KiB", remedy="split it or make it smaller", file=file)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError("not UTF-8", remedy="save the file as UTF-8", file=file, line=line) from None
+    if text.startswith("\ufeff"):
+        raise InputError("starts with a byte-order mark", remedy="save as UTF-8 without BOM", file=file, line=1)
+    return text
+
+
+def text_lines(text: str) -> list[str]:
+    r"""Lines ended by \n only: `splitlines` would also split on U+2028, inside a JSON string."""
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+# --- YAML -------------------------------------------------------------------------------------------------------------
+
+# The core schema of YAML 1.2. The 1.1 rules of most libraries read `on` as true, `1:30` as 90 and `010` as 8.
+_NULL = frozenset({"", "~", "null"})
+_BOOLEAN = {"true": True, "false": False}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
+
+
+def read_yaml(data: bytes, file: str, *, limit: int = CONFIG_LIMIT) -> Document:
+    """One YAML document."""
+    text = decode(data, file, limit=limit)
+    builder = _YamlBuilder(file)
+    try:
+        events = yaml.parse(text, Loader=yaml.CSafeLoader)
+        return Document(file, builder.document(events), 1, builder.lines)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise InputError(f"not YAML: {error.problem}", remedy="correct the syntax", file=file, line=line) from None
+    except yaml.YAMLError:
+        raise InputError("not YAML: a character that may not stand here", remedy="remove it", file=file) from None
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+class _YamlBuilder:
+    """Builds plain values from parser events: aliases, tags and duplicates are seen before anything is expanded."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.lines: dict[Path_, int] = {}
+
+    def document(self, events: Iterator[yaml.Event]) -> JSON:
+        value: JSON = None
+        seen = 0
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                seen += 1
+                if seen > 1:
+                    raise self._error(event, "a second document", "keep one document a file")
+            elif isinstance(event, yaml.NodeEvent):
+                value = self._node(event, events, ())
+        return value
+
+    def _error(self, event: yaml.Event, problem: str, remedy: str) -> InputError:
+        return InputError(problem, remedy=remedy, file=self.file, line=_line(event))
+
+    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], path: Path_) -> JSON:
+        self._refuse_cleverness(event, path)
+        self.lines.setdefault(path, _line(event))
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(events, path)
+        return self._mapping(events, path)
+
+    def _refuse_cleverness(self, event: yaml.Event, path: Path_) -> None:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise self._error(event, "an anchor or alias (& or *)", "write the value out, or quote it")
+        if getattr(event, "tag", None) not in {None, "!"}:
+            raise self._error(event, "a tag (!)", "remove it, or quote the value")
+        if len(path) > MAX_DEPTH:
+            raise self._error(event, f"nested deeper than {MAX_DEPTH}", "flatten it")
+
+    def _sequence(self, events: Iterator[yaml.Event], path: Path_) -> list[Any]:
+        items: list[Any] = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self._node(event, events, (*path, len(items))))
+        return items
+
+    def _mapping(self, events: Iterator[yaml.Event], path: Path_) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self._key(event, items, path)
+            items[key] = self._node(next(events), events, (*path, key))
+        return items
+
+    def _key(self, event: yaml.Event, items: Mapping[str, Any], path: Path_) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            raise self._error(event, "a key that is not a word", "write a plain key")
+        self._refuse_cleverness(event, path)
+        key = str(event.value)
+        if key == "<<" and event.implicit[0]:
+            raise self._error(event, "a merge key (<<)", "write the keys out")
+        if key in items:
+            raise self._error(event, f'the key "{key}" stands here twice', "keep one of them")
+        self.lines[(*path, key)] = _line(event)
+        return key
+
+    def _scalar(self, event: yaml.ScalarEvent) -> JSON:
+        word = str(event.value)
+        if not event.implicit[0]:
+            return word
+        if word in _NULL:
+            return None
+        if word in _BOOLEAN:
+            return _BOOLEAN[word]
+        if _NOT_FINITE.fullmatch(word):
+            raise self._error(event, "a number that is not finite", "write a finite number, or quote the word")
+        if len(word) <= _MAX_DIGITS and _INTEGER.fullmatch(word):
+            return int(word)
+        if len(word) <= _MAX_DIGITS and _FLOAT.fullmatch(word):
+            number = float(word)
+            if not math.isfinite(number):
+                raise self._error(event, "a number too large", "write a smaller number, or quote the word")
+            return number
+        return word
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+class _Refused(ValueError):
+    """Raised inside the JSON parser, where the line is not known yet."""
+
+    def __init__(self, problem: str, remedy: str, key: str | None = None) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        self.key = key
+        super().__init__(problem)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Refused(f'the key "{twice}" stands here twice', "keep one of them", twice)
+    return found
+
+
+def _no_constant(word: str) -> float:
+    raise _Refused(f"{word} is not a number in JSON", "write a finite number or null", word)
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise _Refused("a number too large", "write a finite number", word)
+    return number
+
+
+def _integer(word: str) -> int:
+    if len(word) > _MAX_DIGITS:
+        raise _Refused(f"a number of more than {_MAX_DIGITS} digits", "write it as text", word)
+    return int(word)
+
+
+def _depth_within(value: object, limit: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(limit + 1):
+        level = [
+            item
+            for container in level
+            if isinstance(container, dict | list)
+            for item in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def parse_json(text: str, file: str = "", *, first_line: int = 1, mend: bool = False) -> JSON:
+    """Strict JSON from text; raises InputError. `mend` replaces half of a surrogate pair instead of refusing it."""
+    try:
+        value: JSON = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+    except _Refused as refused:
+        line = first_line + _line_of_last(text, refused.key or "")
+        raise InputError(refused.problem, remedy=refused.remedy, file=file, line=line) from None
+    except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
+        remedy = f"correct the syntax at column {error.colno}"
+        raise InputError(f"not JSON: {error.msg}", remedy=remedy, file=file, line=line) from None
+    except RecursionError:
+        raise _too_deep(file, first_line) from None
+    if not _depth_within(value, MAX_DEPTH):
+        raise _too_deep(file, first_line)
+    if "\\u" in text and not _is_encodable(value):
+        if mend:
+            return parse_json(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode())
+        raise InputError("half of a surrogate pair", remedy="write the whole character", file=file, line=first_line)
+    return value
+
+
+def parse_reply(body: bytes) -> JSON:
+    """Strict JSON from a server; half of a surrogate pair, where a model was cut off, becomes `?`."""
+    return parse_json(decode(body, ""), mend=True)
+
+
+def _too_deep(file: str, line: int) -> InputError:
+    return InputError(f"nested deeper than {MAX_DEPTH}", remedy="flatten it", file=file, line=line)
+
+
+def _is_encodable(value: JSON) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _line_of_last(text: str, word: str) -> int:
+    """Lines before the last place of a word: of a duplicate key, the second is the one to remove."""
+    return text.count("\n", 0, max(0, text.rfind(word)))
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+
+def _json_lines(text: str, first_line: int) -> dict[Path_, int]:
+    """The line of every value of a text that is known to be JSON."""
+    lines: dict[Path_, int] = {(): first_line}
+    path: list[str | int] = []
+    line, at, previous = first_line, 0, ""
+    for match in _TOKEN.finditer(text):
+        mark = match.group()
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        if mark in "{[":
+            path.append(0 if mark == "[" else "")
+            if mark == "[":
+                lines[tuple(path)] = line
+        elif mark in "}]":
+            path.pop()
+        elif mark == "," and isinstance(path[-1], int):
+            path[-1] += 1
+            lines[tuple(path)] = line
+        elif mark[0] == '"' and path and isinstance(path[-1], str) and previous in {"{", ","}:
+            path[-1] = json.loads(mark)
+            lines[tuple(path)] = line
+        previous = mark
+    return lines
+
+
+def read_json(data: bytes, file: str, *, limit: int = CONFIG_LIMIT) -> Document:
+    """One JSON document."""
+    text = decode(data, file, limit=limit)
+    return Document(file, parse_json(text, file), 1, _json_lines(text, 1))
+
+
+def read_jsonl(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> list[Document]:
+    """One document a line; blank lines are passed over."""
+    documents = []
+    for number, line in enumerate(text_lines(decode(data, file, limit=limit)), start=1):
+        if line.strip(" \t\r"):
+            if len(line) > ROW_LIMIT:
+                raise InputError("a row of more than 1 MiB", remedy="shorten it", file=file, line=number)
+            documents.append(Document(file, parse_json(line, file, first_line=number), number))
+    return documents
+
+
+# --- any of them ------------------------------------------------------------------------------------------------------
+
+
+def read_document(data: bytes, file: str, *, limit: int = CONFIG_LIMIT) -> Document:
+    """YAML or JSON, by the file's name."""
+    return read_json(data, file, limit=limit) if file.endswith(".json") else read_yaml(data, file, limit=limit)
+
+
+def read_rows(data: bytes, file: str) -> list[Document]:
+    """The rows of a JSONL, JSON, YAML or CSV file, each with its line."""
+    if file.endswith((".yaml", ".yml", ".json")):
+        return _rows_of(read_document(data, file, limit=16 * MIB))
+    if file.endswith(".csv"):
+        return list(_read_csv(data, file))
+    return read_jsonl(data, file)
+
+
+def _rows_of(document: Document) -> list[Document]:
+    if not isinstance(document.value, list):
+        raise document.error((), "not a list of rows", "write a list, one item a row")
+    rows = []
+    for index, value in enumerate(document.value):
+        inner = {path[1:]: line for path, line in document.lines.items() if path[:1] == (index,)}
+        rows.append(Document(document.file, value, document.line((index,)), inner))
+    return rows
+
+
+def _read_csv(data: bytes, file: str) -> Iterator[Document]:
+    """A cell that starts with { or [ is JSON; an empty cell is not there."""
+    rows = csv.DictReader(io.StringIO(decode(data.removeprefix(b"\xef\xbb\xbf"), file), newline=""), strict=True)
+    try:
+        names = rows.fieldnames or []
+        if len(set(names)) != len(names):
+            raise InputError("two columns of the same name", remedy="rename one", file=file, line=1)
+        for row in rows:
+            line = rows.line_num
+            if None in row or None in row.values():
+                raise InputError("more or fewer cells than columns", remedy="quote the commas", file=file, line=line)
+            yield Document(file, {name: _csv_cell(text, file, line) for name, text in row.items() if text}, line)
+    except csv.Error as error:
+        raise InputError(f"not CSV: {error}", remedy="correct the quoting", file=file, line=rows.line_num) from None
+
+
+def _csv_cell(text: str, file: str, line: int) -> JSON:
+    return parse_json(text, file, first_line=line) if text[:1] in {"{", "["} else text
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+class Strict(BaseModel):
+    """A model that takes exactly its own keys and types."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True, populate_by_name=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_unknown_key(cls, data: object) -> object:
+        known = [info.alias or name for name, info in cls.model_fields.items()]
+        for key in data if isinstance(data, dict) else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+                remedy = f'write "{near[0]}"' if near else f"remove it; known are {', '.join(known)}"
+                raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "remedy": remedy})
+        return data
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], document: Document) -> Model:
+    """The document as a model; raises InputError for the first thing that is wrong."""
+    value = document.value
+    if not isinstance(value, dict):
+        raise document.error((), "not a mapping of keys to values", "write key: value pairs")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)[0]
+    except RecursionError:
+        raise document.error((), "nested too deeply", "flatten it") from None
+    raise _as_input_error(details, document)
+
+
+def _as_input_error(details: ErrorDetails, document: Document) -> InputError:
+    path = _path_in(document.value, details["loc"])
+    context = details.get("ctx", {})
+    name = ".".join(str(part) for part in path) or "the file"
+    if details["type"] == "unknown_key":
+        return document.error((*path, context["key"]), f'unknown key "{context["key"]}" in {name}', context["remedy"])
+    if details["type"] == "missing":
+        return document.error(path, f'{name} has no "{details["loc"][-1]}"', f'add "{details["loc"][-1]}"')
+    if "remedy" in context:
+        return document.error(path, f"{name}: {details['msg']}", str(context["remedy"]))
+    return document.error(path, f"{name}: {details['msg'][:1].lower()}{details['msg'][1:]}", "correct the value")
+
+
+def _path_in(value: object, location: Iterable[str | int]) -> Path_:
+    """The part of pydantic's location that the file knows: it also names union branches and missing keys."""
+    path: list[str | int] = []
+    for part in location:
+        if (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        ):
+            value = value[part]  # type: ignore[index]
+            path.append(part)
+    return tuple(path)
+
+
+def wrong(problem: str, remedy: str) -> PydanticCustomError:
+    """What a validator raises: `validate` adds file and line."""
+    return PydanticCustomError("refused", "{problem}", {"problem": problem, "remedy": remedy})
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def read_file(path: Path, *, limit: int = FILE_LIMIT) -> bytes:
+    """A regular file that the user or the runner named; never a path out of a pull request."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", file=str(path)) from None
+    if len(data) > limit:
+        raise InputError(f"larger than {limit // MIB} MiB", remedy="make it smaller", file=str(path))
+    return data
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a whole file or none of it: a reader never sees half, and a link is replaced, not followed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a file that somebody else made (the runner's output and summary files)."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)

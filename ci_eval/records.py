@@ -1,0 +1,154 @@
+"""A run: what one suite did on one snapshot, as JSON lines that are written while results arrive.
+
+Aggregates are never stored; whoever reads a run counts its records again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ci_eval.errors import InputError
+from ci_eval.golden.cases import CaseId
+from ci_eval.reader import Document, Strict, append_lines, read_jsonl, validate, write_file
+from ci_eval.text import Untrusted, canonical
+
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./:@+-]{0,200}$")]
+Share = Annotated[int | float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+ErrorKind = Literal["infrastructure", "request"]
+
+
+class CellResult(Strict):
+    """One case under one scorer."""
+
+    scorer: Word
+    dimension: Word
+    score: Share
+    passed: bool
+    reason: Untrusted
+    """Why, in a few words; it may quote the answer."""
+
+
+class Record(Strict):
+    """One answer to one case."""
+
+    case: CaseId
+    repeat: Count = 0
+    request: Hex
+    """The digest of the rendered request: equal digests are one question."""
+    output: Untrusted | None = None
+    finish: Literal["stop", "length", "refusal"] | None = None
+    cells: list[CellResult] = Field(default_factory=list)
+    """Empty when the case was lost to infrastructure: an error is never a score."""
+    latency_ms: Annotated[int | float, Field(ge=0)] | None = None
+    tokens_in: Count | None = None
+    tokens_out: Count | None = None
+    error: Untrusted | None = None
+    error_kind: ErrorKind | None = None
+    reused: bool = False
+    """Copied from the other side, whose rendered request is the same."""
+
+    @property
+    def lost(self) -> bool:
+        return self.error_kind == "infrastructure"
+
+
+class Fingerprint(Strict):
+    """Digests of all that decides a run. Runs of equal fingerprints may stand for each other."""
+
+    target: Hex
+    """Prompt, model config, few-shot and training rows, watched files."""
+    golden: Hex
+    scorers: Hex
+
+    @property
+    def folder(self) -> str:
+        """A short name for the whole, safe as a path."""
+        return f"{self.target[:16]}-{self.golden[:16]}-{self.scorers[:16]}"
+
+
+class Header(Strict):
+    """Where a run comes from."""
+
+    format: Literal["ci-eval run 1"] = "ci-eval run 1"
+    suite: Word
+    commit: Hex | None
+    """None for a working tree or a merge that is no commit."""
+    version: Word
+    time: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    event: Word
+    """The GitHub event that made it, or `local`."""
+    repository: Word = ""
+    branch: Word = ""
+    run_url: Word = ""
+    repeats: Annotated[int, Field(ge=1)] = 1
+    deterministic: bool = False
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True)
+class Run:
+    header: Header
+    records: tuple[Record, ...]
+
+    def repeat(self, number: int) -> Mapping[str, Record]:
+        """The records of one repeat by case."""
+        return {record.case: record for record in self.records if record.repeat == number}
+
+    def holds(self, cases: Iterable[str]) -> bool:
+        """Whether every repeat has a record of every case that was not lost."""
+        wanted = set(cases)
+        answered = ({r.case for r in self.repeat(n).values() if not r.lost} for n in range(self.header.repeats))
+        return all(wanted <= found for found in answered)
+
+
+def to_line(item: Strict) -> str:
+    return canonical(item.model_dump(mode="json", exclude_defaults=isinstance(item, Record)))
+
+
+def to_bytes(run: Run) -> bytes:
+    return "".join(f"{to_line(item)}\n" for item in (run.header, *run.records)).encode()
+
+
+def parse(data: bytes, file: str) -> Run:
+    """A run out of its file; raises InputError for anything that is not whole."""
+    documents = read_jsonl(data, file)
+    if not documents:
+        raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
+    header = validate(Header, documents[0])
+    records = tuple(validate(Record, document) for document in documents[1:])
+    _refuse_duplicates(records, documents[1:])
+    return Run(header, records)
+
+
+def _refuse_duplicates(records: Iterable[Record], documents: Iterable[Document]) -> None:
+    seen: set[tuple[str, int]] = set()
+    for record, document in zip(records, documents, strict=True):
+        if (record.case, record.repeat) in seen:
+            raise document.error((), f'case "{record.case}" twice in one repeat', "evaluate again")
+        seen.add((record.case, record.repeat))
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A run that is being written: complete up to the last record, whatever happens next."""
+
+    path: Path
+
+    def start(self, header: Header) -> None:
+        write_file(self.path, f"{to_line(header)}\n".encode())
+
+    def add(self, record: Record) -> None:
+        append_lines(self.path, [to_line(record)])
+
+
+def safe_word(value: str) -> str:
+    """A word for a header out of what the environment says; anything odd is left out."""
+    return value if re.fullmatch(r"[A-Za-z0-9_./:@+-]{0,200}", value) else ""

@@ -1,0 +1,119 @@
+"""What every scorer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from ci_eval.config import Name
+from ci_eval.errors import InputError
+from ci_eval.golden.cases import Case
+from ci_eval.reader import Strict, parse_json
+from ci_eval.snapshot import Snapshot
+from ci_eval.text import JSON, Untrusted, canonical
+
+Weight = Annotated[int | float, Field(gt=0, le=1000)]
+PassAt = Annotated[int | float, Field(gt=0, le=1)]
+
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the target said."""
+
+    text: str
+
+    @cached_property
+    def json(self) -> Any:
+        """The whole answer as strict JSON, or MISSING where it is none."""
+        try:
+            return parse_json(self.text)
+        except InputError:
+            return MISSING
+
+    def field(self, path: str | None) -> Any:
+        """The whole text, or a part of a JSON answer by a dotted path (`order.items.0`); MISSING where it is not."""
+        if path is None:
+            return self.text
+        value = self.json
+        for part in path.split("."):
+            if isinstance(value, dict) and part in value:
+                value = value[part]
+            elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
+                value = value[int(part)]
+            else:
+                return MISSING
+        return value
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score in [0, 1], whether the cell passed, and why (a reason may quote the answer)."""
+
+    value: float
+    passed: bool
+    reason: Untrusted
+
+
+def binary(passed: bool, reason: str) -> Score:
+    return Score(1.0 if passed else 0.0, passed, Untrusted(reason))
+
+
+Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a scorer may use: files of the base commit, and the embedding of texts."""
+
+    snapshot: Snapshot
+    embed: Embed
+
+
+Judge = Callable[[Answer, Case], Score]
+
+
+class ScorerPolicy(Strict):
+    """The keys that every scorer takes."""
+
+    default_dimension: ClassVar[str]
+
+    type: str
+    name: Name | None = None
+    """How the scorer is called in reports; by default its type and field."""
+    dimension: Name | None = None
+    """What the score speaks of; each dimension is gated alone."""
+    weight: Weight = 1
+    """How much its cells count within the dimension."""
+    field: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
+    """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
+
+    def files(self) -> tuple[str, ...]:
+        """Files of the base commit that this scorer reads."""
+        return ()
+
+    def applies(self, case: Case) -> bool:
+        """Whether this scorer has anything to say about a case."""
+        return self.expected(case) is not MISSING
+
+    def bind(self, resources: Resources) -> Judge:
+        """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
+        raise NotImplementedError
+
+    def expected(self, case: Case) -> Any:
+        """What a right answer is: the case's `expected`, or the part of it that `field` names; MISSING without one."""
+        if case.expected is None:
+            return MISSING
+        expected = case.expected.reveal()
+        if self.field is None:
+            return expected
+        return Answer(canonical(expected)).field(self.field) if isinstance(expected, dict | list) else MISSING
+
+
+def as_text(value: JSON) -> str:
+    return value if isinstance(value, str) else canonical(value)

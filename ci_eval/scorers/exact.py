@@ -1,0 +1,34 @@
+"""`exact`: the answer, or a field of it, is what the case expects."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ci_eval.golden.cases import Case
+from ci_eval.scorers.base import MISSING, Answer, Judge, Resources, Score, ScorerPolicy, as_text, binary
+from ci_eval.text import canonical
+
+
+class Exact(ScorerPolicy):
+    """Equality. Two texts are compared without blanks at their ends; anything else by type and value."""
+
+    default_dimension: ClassVar[str] = "task_accuracy"
+    type: Literal["exact"]
+    ignore_case: bool = False
+
+    def bind(self, resources: Resources) -> Judge:  # noqa: ARG002 - needs none
+        return self._score
+
+    def _score(self, answer: Answer, case: Case) -> Score:
+        wanted, got = self.expected(case), answer.field(self.field)
+        if self.field is None and not isinstance(wanted, str):
+            got = answer.json
+        if got is MISSING:
+            return binary(False, f"no {self.field} in the answer" if self.field else "the answer is not JSON")
+        return binary(self._folded(got) == self._folded(wanted), f"{as_text(got)} where {as_text(wanted)} is right")
+
+    def _folded(self, value: object) -> str:
+        if not isinstance(value, str):
+            return canonical(value)
+        folded = value.strip().casefold() if self.ignore_case else value.strip()
+        return canonical(folded)

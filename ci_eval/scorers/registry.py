@@ -1,0 +1,130 @@
+"""Every scorer by its `type`. A new one is a file and a line here; its module is loaded when a suite names it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib import import_module
+
+from ci_eval.golden.cases import Case, GoldenSet
+from ci_eval.reader import Document, validate
+from ci_eval.scorers.base import Answer, Judge, Resources, Score, ScorerPolicy
+from ci_eval.snapshot import Snapshot
+from ci_eval.text import canonical
+
+SCORERS: Mapping[str, str] = {
+    "contains": "ci_eval.scorers.contains:Contains",
+    "exact": "ci_eval.scorers.exact:Exact",
+    "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "refusal": "ci_eval.scorers.refusal:Refusal",
+    "regex": "ci_eval.scorers.regex:Regex",
+    "similarity": "ci_eval.scorers.similarity:Similarity",
+}
+
+
+def policy_class(kind: str) -> type[ScorerPolicy]:
+    module, _, name = SCORERS[kind].partition(":")
+    found: type[ScorerPolicy] = getattr(import_module(module), name)
+    return found
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A scorer with its name, dimension and weight settled."""
+
+    name: str
+    dimension: str
+    weight: Fraction
+    policy: ScorerPolicy
+
+    def digest(self, snapshot: Snapshot) -> str:
+        """SHA-256 over all that decides its scores: keys, and the contents of the files it reads."""
+        files = [snapshot.oid(path) for path in self.policy.files()]
+        settings = self.policy.model_dump(mode="json", by_alias=True)
+        return hashlib.sha256(canonical([self.name, self.dimension, settings, files]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class BoundScorer:
+    """A scorer that has its files and is ready to judge."""
+
+    scorer: Scorer
+    judge: Judge
+
+    def applies(self, case: Case) -> bool:
+        return self.scorer.policy.applies(case)
+
+    def score(self, answer: Answer, case: Case) -> Score:
+        return self.judge(answer, case)
+
+
+@dataclass(frozen=True)
+class ScorerSet:
+    """A suite's scorers, and those that single cases bring."""
+
+    shared: tuple[Scorer, ...]
+    by_case: Mapping[str, tuple[Scorer, ...]]
+
+    def dimensions(self) -> tuple[str, ...]:
+        """In the order in which the config names them."""
+        return tuple(dict.fromkeys(scorer.dimension for scorer in self.all()))
+
+    def all(self) -> Iterable[Scorer]:
+        return (*self.shared, *(scorer for scorers in self.by_case.values() for scorer in scorers))
+
+    def for_case(self, case: Case) -> tuple[Scorer, ...]:
+        own = self.by_case.get(case.id, ())
+        return (*(scorer for scorer in self.shared if scorer.policy.applies(case)), *own)
+
+    def bind(self, resources: Resources) -> Mapping[str, BoundScorer]:
+        """Every scorer by name, ready; raises InputError for a file or pattern that cannot be used."""
+        return {scorer.name: BoundScorer(scorer, scorer.policy.bind(resources)) for scorer in self.all()}
+
+    def digest(self, snapshot: Snapshot) -> str:
+        return hashlib.sha256(canonical([scorer.digest(snapshot) for scorer in self.all()]).encode()).hexdigest()
+
+
+def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:
+    """The scorers of a suite; raises InputError with the line of the first that is wrong."""
+    entries = config.value["suites"][suite]["scorers"]  # type: ignore[index, call-overload]
+    shared: list[Scorer] = []
+    for index, entry in enumerate(entries):
+        part = _part(config, entry, ("suites", suite, "scorers", index))
+        shared.append(_unique(_scorer(part), shared, part))
+    by_case = {case.id: _of_case(golden, case) for case in golden.cases.values() if case.scorers}
+    return ScorerSet(tuple(shared), by_case)
+
+
+def _of_case(golden: GoldenSet, case: Case) -> tuple[Scorer, ...]:
+    found: list[Scorer] = []
+    for entry in case.scorers:
+        row = golden.rows[case.id]
+        scorer = _scorer(Document(row.file, entry, row.first_line))
+        found.append(replace(scorer, name=f"{case.id}:{len(found)}:{scorer.name}"))
+    return tuple(found)
+
+
+def _part(config: Document, entry: object, path: tuple[str | int, ...]) -> Document:
+    lines = {inner[len(path) :]: line for inner, line in config.lines.items() if inner[: len(path)] == path}
+    return Document(config.file, entry, config.line(path), lines)  # type: ignore[arg-type]
+
+
+def _scorer(part: Document) -> Scorer:
+    entry = part.value
+    kind = entry.get("type") if isinstance(entry, dict) else None
+    if not isinstance(kind, str) or kind not in SCORERS:
+        near = difflib.get_close_matches(str(kind), SCORERS, n=1)
+        remedy = f'write "{near[0]}"' if near else f"write one of {', '.join(SCORERS)}"
+        raise part.error(("type",), f'unknown scorer "{kind}"' if kind else "a scorer without a type", remedy)
+    policy = validate(policy_class(kind), part)
+    name = policy.name or (f"{kind}:{policy.field}" if policy.field else kind)
+    return Scorer(name, policy.dimension or policy.default_dimension, Fraction(str(policy.weight)), policy)
+
+
+def _unique(scorer: Scorer, before: Sequence[Scorer], part: Document) -> Scorer:
+    if any(other.name == scorer.name for other in before):
+        raise part.error((), f'two scorers named "{scorer.name}"', "give one of them a name of its own")
+    return scorer

@@ -1,0 +1,28 @@
+"""Keys: read once from the environment, held apart, shown to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+
+
+class Secret:
+    """A key. It shows itself to nobody but `header`, the one place that puts it on the wire."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "<Secret>"
+
+    __str__ = __repr__
+
+    def header(self, name: str, prefix: str = "") -> tuple[str, str]:
+        return name, prefix + self._value
+
+
+def take(environ: MutableMapping[str, str], names: Iterable[str]) -> dict[str, Secret]:
+    """Move the named variables out of an environment into a table; one that is empty or not set is left out."""
+    found = {name: environ.pop(name, "").strip() for name in set(names)}
+    return {name: Secret(value) for name, value in found.items() if value}

@@ -1,0 +1,31 @@
+"""Formulas over plain numbers. Scores and drops are `Fraction`: floats miss 18 of 100 exact one-point drops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+
+def points(share: Fraction) -> Fraction:
+    """A share in [0, 1] on the 0–100 scale that people read."""
+    return share * 100
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """The nearest-rank percentile, `q` in (0, 1]; raises ValueError on no values."""
+    if not values:
+        raise ValueError("a percentile of nothing")
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
+
+
+def wilson(passed: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
+    """The Wilson score interval of a share, in [0, 1] (Wilson 1927). Valid for the few cases that a stratum has."""
+    if total <= 0 or not 0 <= passed <= total:
+        raise ValueError("needs 0 <= passed <= total and total > 0")
+    p = passed / total
+    scale = 1 + z * z / total
+    centre = (p + z * z / (2 * total)) / scale
+    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,170 @@
+"""`chat`: a system prompt, a model config and perhaps few-shot rows, through a provider.
+
+Everything here is subject: it may come from a pull request. It is read as data and fills in `{{name}}` in one pass;
+nothing in it is ever executed, expanded twice, or looked up in the environment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ci_eval import datasets
+from ci_eval.config import RepoPath, Subject
+from ci_eval.errors import InputError
+from ci_eval.golden.cases import Case
+from ci_eval.providers.base import Labelled, Message, Request
+from ci_eval.reader import MIB, Document, Strict, decode, read_document, validate
+from ci_eval.snapshot import Snapshot
+from ci_eval.text import canonical
+
+PROMPT_LIMIT = MIB
+_REQUEST_LIMIT = 4 * MIB
+_VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*\}\}")
+_NOT_YET = (".prompt.yml", ".prompt.yaml", ".prompty")
+
+
+class ModelConfig(Strict):
+    """Which model is asked, and with which parameters. Only these reach the wire."""
+
+    provider: str
+    """A name from `providers` in main's ci-eval.yaml."""
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    temperature: Annotated[int | float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    top_p: Annotated[int | float, Field(gt=0, le=1)] | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    presence_penalty: Annotated[int | float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[int | float, Field(ge=-2, le=2)] | None = None
+    response_format: dict[str, Any] | None = None
+    train: RepoPath | None = None
+    """Labelled rows that the local model learns from."""
+
+    def parameters(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"provider", "model", "train"}, exclude_none=True)
+
+
+@dataclass(frozen=True)
+class ChatTarget:
+    """A target that is ready to render requests."""
+
+    prompt: str
+    prompt_path: str
+    user: str | None
+    model: ModelConfig
+    examples: tuple[Labelled, ...]
+    train: tuple[Labelled, ...]
+    files: tuple[str, ...]
+    """Every file that was read for it."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that requests are made of, but the cases."""
+        rows = [[row.input, row.output] for row in (*self.examples, *self.train)]
+        parts = [self.prompt, self.user, self.model.model_dump(), len(self.examples), rows]
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+
+    def request(self, case: Case) -> Request:
+        """The request of a case; raises InputError for a variable that the case does not have."""
+        given = case.input.reveal()
+        fields: Mapping[str, Any] = given if isinstance(given, dict) else {}
+        system = _fill(self.prompt, fields, self.prompt_path, case)
+        shots = (m for row in self.examples for m in (Message("user", row.input), Message("assistant", row.output)))
+        messages = (Message("system", system), *shots, *self._asked(given, case))
+        if sum(len(message.content) for message in messages) > _REQUEST_LIMIT:
+            raise InputError(
+                f'the request of case "{case.id}" is too large', remedy="shorten it", file=self.prompt_path
+            )
+        return Request(
+            provider=self.model.provider,
+            model=self.model.model,
+            messages=messages,
+            parameters=self.model.parameters(),
+            train=self.train,
+            train_digest=_digest_of(self.train),
+        )
+
+    def _asked(self, given: object, case: Case) -> tuple[Message, ...]:
+        if isinstance(given, str):
+            return (Message("user", given),)
+        if isinstance(given, list):
+            return tuple(Message(message["role"], message["content"]) for message in given)
+        assert isinstance(given, dict), "a case's input is text, an object or messages"  # noqa: S101 - cases.py checks
+        if self.user is None:
+            return (Message("user", json.dumps(given, ensure_ascii=False)),)
+        return (Message("user", _fill(self.user, given, "target.user", case)),)
+
+
+def _digest_of(rows: tuple[Labelled, ...]) -> str:
+    if not rows:
+        return ""
+    return hashlib.sha256(canonical([[row.input, row.output] for row in rows]).encode()).hexdigest()
+
+
+def _fill(template: str, fields: Mapping[str, Any], file: str, case: Case) -> str:
+    """Replace `{{name}}` once: what a value brings in is not looked at again."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in fields:
+            known = ", ".join(fields) or "none: its input is not an object"
+            line = template.count("\n", 0, match.start()) + 1
+            raise InputError(
+                f'unknown variable "{name}" (case {case.id} has {known})',
+                remedy="name a field of the cases' input, or remove it",
+                file=file,
+                line=line,
+            )
+        filled = fields[name]
+        return filled if isinstance(filled, str) else canonical(filled)
+
+    return _VARIABLE.sub(value, template)
+
+
+def load(snapshot: Snapshot, subject: Subject, user: str | None, known_provider: Callable[[str], bool]) -> ChatTarget:
+    """The target of a snapshot; raises InputError with file, line and remedy."""
+    if subject.prompt.endswith(_NOT_YET):
+        raise InputError("a prompt format that is not read yet", remedy="name a text file", file=subject.prompt)
+    prompt = decode(snapshot.read(subject.prompt), subject.prompt, limit=PROMPT_LIMIT)
+    if not prompt.strip():
+        raise InputError("an empty prompt", remedy="write the system prompt", file=subject.prompt, line=1)
+    document = read_document(snapshot.read(subject.model), subject.model)
+    model = _model(document, known_provider)
+    examples = _examples(snapshot, subject)
+    train = tuple(row.labelled() for row in datasets.read(snapshot, model.train)) if model.train else ()
+    files = (subject.prompt, subject.model, *_paths(subject, model))
+    return ChatTarget(prompt, subject.prompt, user, model, examples, train, files)
+
+
+def _model(document: Document, known_provider: Callable[[str], bool]) -> ModelConfig:
+    model = validate(ModelConfig, document)
+    if not known_provider(model.provider):
+        raise document.error(
+            ("provider",),
+            f'no provider "{model.provider}" in the ci-eval.yaml of the main branch',
+            "name one that is there, or merge the provider first: a pull request cannot add a host",
+        )
+    return model
+
+
+def _examples(snapshot: Snapshot, subject: Subject) -> tuple[Labelled, ...]:
+    if subject.examples is None:
+        return ()
+    rows = datasets.read(snapshot, subject.examples.from_)[: subject.examples.k]
+    if len(rows) < subject.examples.k:
+        problem = f"has {len(rows)} rows where examples.k asks for {subject.examples.k}"
+        raise InputError(problem, remedy="add rows or lower k", file=subject.examples.from_)
+    return tuple(row.labelled() for row in rows)
+
+
+def _paths(subject: Subject, model: ModelConfig) -> tuple[str, ...]:
+    examples = (subject.examples.from_,) if subject.examples else ()
+    return (*examples, model.train) if model.train else examples
