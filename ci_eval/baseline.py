@@ -9,16 +9,15 @@ reaches git through the environment of one child, never through arguments, URLs 
 
 from __future__ import annotations
 
-import base64
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ci_eval.errors import CiEvalError, InputError
-from ci_eval.git import Git, GitError
+from ci_eval.git import Git, GitError, Remote
 from ci_eval.reader import MIB
 from ci_eval.records import Fingerprint, Run, parse, to_bytes
 from ci_eval.snapshot import Snapshot, at_commit
@@ -39,23 +38,6 @@ class StoreError(CiEvalError):
     """The store cannot be read or written: never taken for an empty one."""
 
     exit_code = 3
-
-
-@dataclass(frozen=True)
-class Remote:
-    """Where the branch lives: a URL or a path, and what to authenticate with."""
-
-    url: str
-    protocols: str = "https"
-    environment: Mapping[str, str] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
-
-    @classmethod
-    def with_token(cls, url: str, token: str, protocols: str = "https") -> Remote:
-        """Basic authentication as GitHub takes it, by `--config-env` so that no argument holds the token."""
-        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode("ascii")
-        environment = {"CI_EVAL_GIT_HEADER": f"Authorization: Basic {basic}"}
-        return cls(url, protocols, environment, (f"--config-env=http.{url}.extraHeader=CI_EVAL_GIT_HEADER",))
 
 
 @dataclass(frozen=True)

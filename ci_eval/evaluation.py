@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
 from ci_eval import __version__
+from ci_eval.changes import FileChange
+from ci_eval.comparison import candidate_passed, pair_up, share
 from ci_eval.config import Config, GatePolicy, Subject
+from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
-from ci_eval.golden.cases import GoldenSet
+from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Provider
 from ci_eval.providers.registry import Endpoint, connect, local_model
-from ci_eval.records import Fingerprint, Header, safe_word
+from ci_eval.records import Fingerprint, Header, Record, Run, RunFile, safe_word
 from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
+from ci_eval.stats import points
 from ci_eval.targets import chat
 from ci_eval.targets.chat import ChatTarget
 from ci_eval.text import canonical
@@ -38,6 +46,45 @@ class Origin:
 
 
 LAPTOP = Origin()
+
+
+class Progress(Protocol):
+    """Told what happens, as it happens."""
+
+    def start(self, label: str, total: int) -> None: ...
+
+    def advance(self, record: Record) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every evaluation of one job shares."""
+
+    keys: Mapping[str, Secret]
+    progress: Progress
+    out: Path
+    """The folder that run files are written to."""
+    origin: Origin
+    deadline: Deadline
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's subject: the files, what they are called, and the target that they make."""
+
+    snapshot: Snapshot
+    subject: Subject
+    target: ChatTarget
+
+    def path_of(self, change: FileChange) -> str:
+        """The file that plays a change's role on this side."""
+        named = {"prompt": self.subject.prompt, "model": self.subject.model}
+        return named.get(change.role, change.path)
+
+    def content(self, path: str) -> bytes | None:
+        return self.snapshot.read(path) if self.snapshot.has(path) else None
 
 
 @dataclass(frozen=True)
@@ -76,15 +123,19 @@ class Suite:
                     path, f'no scorer speaks of the dimension "{name}"', f"write one of {', '.join(known)}"
                 )
 
-    def target(self, snapshot: Snapshot, subject: Subject) -> ChatTarget:
-        """A side's target: that side's subject under this policy."""
-        user = self.config.policy.suites[self.name].target.user
-        return chat.load(snapshot, subject, user, self.config.policy.providers.__contains__)
+    def side(self, snapshot: Snapshot, named_by: Config | None = None) -> Side:
+        """A side's subject under this policy; `named_by` is the config that names its files, where that is another."""
+        policy = self.config.policy
+        subject = (named_by or self.config).subject(self.name)
+        user = policy.suites[self.name].target.user
+        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers.__contains__))
 
     def evaluator(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Evaluator:
         """Raises Inconclusive when the provider's key is not there."""
         policy = self.config.policy.providers[target.model.provider]
-        return Evaluator(target, self._provider(target, keys), self.scorers, self.bound, policy.max_concurrency)
+        # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
+        most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
+        return Evaluator(target, self._provider(target, keys), self.scorers, self.bound, most)
 
     def _provider(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Provider:
         policy = self.config.policy.providers[target.model.provider]
@@ -118,16 +169,71 @@ class Suite:
             fingerprint=self.fingerprint(evaluator.target),
         )
 
+    def evaluate(
+        self,
+        side: Side,
+        cases: Iterable[Case],
+        session: Session,
+        *,
+        name: str,
+        repeats: int = 1,
+        known: Mapping[str, Record] | None = None,
+    ) -> Run:
+        """Ask one side, writing the run file `<out>/<suite>/<name>.jsonl` while answers arrive.
+
+        `known` holds answers of the other side, which stand for equal requests.
+        """
+        evaluator = self.evaluator(side.target, session.keys)
+        jobs = evaluator.jobs(cases, repeats)
+        header = self.header(evaluator, jobs, side.snapshot.commit, session.origin)
+        file = RunFile(session.out / self.name / f"{name}.jsonl")
+        file.start(header)
+        session.progress.start(f"{self.name}: {name}", len(jobs))
+
+        def seen(record: Record) -> None:
+            file.add(record)
+            session.progress.advance(record)
+
+        try:
+            return Run(header, tuple(evaluator.run(jobs, session.deadline, seen, known)))
+        finally:
+            session.progress.finish()
+
 
 def _digest(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def evaluate_all(
+    config: Config, snapshot: Snapshot, session: Session, names: Iterable[str], *, repeats: int
+) -> list[tuple[Suite, Run]]:
+    """Every named suite, whole, on one snapshot; a model that repeats itself is asked once."""
+    suites = [Suite.load(config, snapshot, name) for name in names]
+    for suite in suites:
+        need_cases(suite)
+    return [
+        (suite, suite.evaluate(suite.side(snapshot), suite.golden.cases.values(), session, name="run", repeats=repeats))
+        for suite in suites
+    ]
+
+
+def scores(suite: Suite, run: Run) -> dict[str, Fraction]:
+    """The score of every dimension over all repeats, in points; a dimension of which nothing is known is left out."""
+    found = {}
+    sides = [run.repeat(number) for number in range(run.header.repeats)]
+    pairs = [pair for side in sides for pair in pair_up(suite.golden.cases, suite.scorers, side, side).pairs]
+    for name in suite.scorers.dimensions():
+        passed = share([pair for pair in pairs if pair.dimension == name], candidate_passed)
+        if passed is not None:
+            found[name] = points(passed)
+    return found
 
 
 def check_policy(config: Config, snapshot: Snapshot) -> None:
     """Load everything that the policy names, so that it cannot break main once merged; raises InputError."""
     for name in config.policy.suites:
         suite = Suite.load(config, snapshot, name)
-        suite.target(snapshot, config.subject(name))
+        suite.side(snapshot)
         assert suite.bound is not None  # noqa: S101 - reading it is what checks the scorers' files
 
 

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from ci_eval import datasets
 from ci_eval.changes import FileChange, SuiteChanges, added_lines, line_diff, setting_changes
-from ci_eval.config import Subject
 from ci_eval.datasets import Leak
-from ci_eval.evaluation import Suite
+from ci_eval.evaluation import Side, Suite
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import ChangeNote
-from ci_eval.snapshot import Snapshot
-from ci_eval.targets.chat import ChatTarget
 from ci_eval.text import Untrusted
 
 _ROW_ROLES = frozenset({"dataset", "examples", "training rows"})
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side's subject: the files, what they are called, and the target that they make."""
-
-    snapshot: Snapshot
-    subject: Subject
-    target: ChatTarget
-
-    def path_of(self, change: FileChange) -> str:
-        """The file that plays a change's role on this side."""
-        named = {"prompt": self.subject.prompt, "model": self.subject.model}
-        return named.get(change.role, change.path)
-
-    def content(self, path: str) -> bytes | None:
-        return self.snapshot.read(path) if self.snapshot.has(path) else None
 
 
 def notes(changes: SuiteChanges, base: Side, candidate: Side) -> tuple[ChangeNote, ...]:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 from ci_eval import config as configs
 from ci_eval import explain
@@ -20,26 +19,15 @@ from ci_eval.changes import Changes, SuiteChanges, detect
 from ci_eval.comparison import pair_up
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
-from ci_eval.evaluation import LAPTOP, Origin, Suite, check_policy, need_cases
-from ci_eval.explain import Side
+from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, Side, Suite, check_policy, need_cases, required_keys
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
-from ci_eval.records import Header, Record, RunFile
+from ci_eval.records import Header, Record
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict, decide, worst
-
-
-class Progress(Protocol):
-    """Told what happens, as it happens."""
-
-    def start(self, label: str, total: int) -> None: ...
-
-    def advance(self, record: Record) -> None: ...
-
-    def finish(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -74,6 +62,10 @@ class Baselines:
     trust: Trust
 
 
+def _no_baselines(main: Config) -> None:
+    """Nothing is stored: base is evaluated in this job."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """Everything that one gate needs, and nothing that it has to look up."""
@@ -81,12 +73,14 @@ class Gate:
     base: Snapshot
     candidate: Snapshot
     config_path: str
-    keys: Mapping[str, Secret]
+    keys: Callable[[Collection[str]], Mapping[str, Secret]]
+    """Reads the named keys, once it is known that any is needed."""
     progress: Progress
     out: Path
     """The folder that run files are written to."""
     origin: Origin = LAPTOP
-    baselines: Baselines | None = None
+    baselines: Callable[[Config], Baselines | None] = _no_baselines
+    """Main's memory, by main's policy."""
     pull: int = 0
     """The pull request's number; with the base commit it chooses among main's stored repeats."""
     tighter: Tighter = AS_POLICY_SAYS
@@ -105,8 +99,7 @@ class Gate:
         changes = detect(self.base, self.candidate, main, head)
         if changes.policy_changed:
             check_policy(head, self.candidate)
-        deadline = Deadline.after(self.tighter.seconds(float(main.policy.budget.seconds)))
-        suites = tuple(_SuiteGate(self, change, main, head, deadline).judge() for change in changes.affected())
+        suites = self._judge(changes, main, head)
         without: Reason = "only policy changed" if changes.policy_changed else "nothing relevant changed"
         return GateOutcome(
             verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
@@ -118,6 +111,14 @@ class Gate:
             policy_notes=_policy_notes(changes),
             hide_outputs=main.policy.baseline.outputs == "hide",
         )
+
+    def _judge(self, changes: Changes, main: Config, head: Config) -> tuple[SuiteOutcome, ...]:
+        if not changes.affected():
+            return ()
+        deadline = Deadline.after(self.tighter.seconds(float(main.policy.budget.seconds)))
+        session = Session(self.keys(required_keys(main)), self.progress, self.out, self.origin, deadline)
+        baselines = self.baselines(main)
+        return tuple(_SuiteGate(self, change, main, head, session, baselines).judge() for change in changes.affected())
 
     def _bootstrap(self) -> GateOutcome:
         """No policy on main: no calls and no keys; but what this pull request brings must load."""
@@ -146,18 +147,18 @@ class _SuiteGate:
     change: SuiteChanges
     main: Config
     head: Config
-    deadline: Deadline
+    session: Session
+    baselines: Baselines | None
 
     def judge(self) -> SuiteOutcome:
         suite = Suite.load(self.main, self.gate.base, self.change.suite)
         need_cases(suite)
         cases = list(suite.golden.cases.values())
-        base = self._side(suite, self.gate.base, self.main)
-        candidate = self._side(suite, self.gate.candidate, self.head)
+        base, candidate = suite.side(self.gate.base), suite.side(self.gate.candidate, self._named_by())
         one = self._stored(suite, base) or self._evaluate(suite, base, "base", cases)
         other = self._evaluate(suite, candidate, "candidate", cases, one.records)
         comparison = pair_up(suite.golden.cases, suite.scorers, one.records, other.records)
-        theirs = golden_cases.load(candidate.snapshot, self._newest_policy().policy.suites[suite.name].golden_patterns)
+        theirs = golden_cases.load(candidate.snapshot, self._named_by().policy.suites[suite.name].golden_patterns)
         edits = golden_cases.edits(suite.golden, theirs)
         added = [theirs.cases[name] for name in edits.added]
         leaks, leaked_before = explain.leaks([*cases, *added], base, candidate)
@@ -176,21 +177,16 @@ class _SuiteGate:
             calls=one.calls + other.calls,
         )
 
-    def _newest_policy(self) -> Config:
+    def _named_by(self) -> Config:
         """Head's config where it still has this suite; a suite that head drops is judged as base has it."""
         return self.head if self.change.suite in self.head.policy.suites else self.main
-
-    def _side(self, suite: Suite, snapshot: Snapshot, config: Config) -> Side:
-        named_by = config if suite.name in config.policy.suites else self.main
-        subject = named_by.subject(suite.name)
-        return Side(snapshot, subject, suite.target(snapshot, subject))
 
     def _stored(self, suite: Suite, base: Side) -> _SideRun | None:
         """The newest whole run of these inputs, of an ancestor, written by someone who may.
 
         A store that cannot be read is as good as none here, because base is evaluated again.
         """
-        baselines, commit = self.gate.baselines, self.gate.base.commit
+        baselines, commit = self.baselines, self.gate.base.commit
         if baselines is None or commit is None:
             return None
         try:
@@ -213,22 +209,8 @@ class _SuiteGate:
     def _evaluate(
         self, suite: Suite, side: Side, name: str, cases: Sequence[Case], known: Mapping[str, Record] | None = None
     ) -> _SideRun:
-        """Ask one side, writing its run file while answers arrive."""
-        evaluator = suite.evaluator(side.target, self.gate.keys)
-        jobs = evaluator.jobs(cases, repeats=1)
-        header = suite.header(evaluator, jobs, side.snapshot.commit, self.gate.origin)
-        file = RunFile(self.gate.out / suite.name / f"{name}.jsonl")
-        file.start(header)
-        self.gate.progress.start(f"{suite.name}: {name}", len(jobs))
-
-        def seen(record: Record) -> None:
-            file.add(record)
-            self.gate.progress.advance(record)
-
-        try:
-            return _SideRun(header, {record.case: record for record in evaluator.run(jobs, self.deadline, seen, known)})
-        finally:
-            self.gate.progress.finish()
+        run = suite.evaluate(side, cases, self.session, name=name, known=known)
+        return _SideRun(run.header, run.repeat(0))
 
 
 def _policy_notes(changes: Changes) -> tuple[Untrusted, ...]:

@@ -6,21 +6,24 @@ So: imported late, only GET and PATCH retried, and every failure told in our own
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ci_eval.github.event import PullRequest, Sha, Token
+from ci_eval.github.event import Part, Positive, PullRequest, Sha, Token
 from ci_eval.text import Untrusted
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
     import github
+    from github.AuthenticatedUser import AuthenticatedUser
     from github.Issue import Issue
     from github.IssueComment import IssueComment
+    from github.NamedUser import NamedUser
     from github.Repository import Repository
 
 ACTIONS_BOT = "github-actions[bot]"
@@ -72,6 +75,17 @@ class Pull:
     fork: bool
 
 
+class _CommentNow(Part):
+    id: Positive
+    html_url: str
+    body: str
+
+
+class _UserNow(Part):
+    login: str
+    type: str
+
+
 class _PullNow(PullRequest):
     state: Literal["open", "closed"]
     merge_commit_sha: Sha | None
@@ -104,8 +118,7 @@ class GitHub:
         """The account that the token writes as. GitHub tells a workflow's own token 403; it is the Actions bot."""
         try:
             with _translated():
-                me = self._api.get_user()
-                return Account(me.login, me.type == "Bot")
+                return _account(self._api.get_user())
         except GitHubUnavailable as error:
             if error.status == 403:
                 return Account(ACTIONS_BOT, is_bot=True)
@@ -142,9 +155,7 @@ class GitHub:
 
     @cached_property
     def _api(self) -> github.Github:
-        import github  # noqa: PLC0415 - 0.3 s that a run without GitHub does not pay
-
-        _close_the_side_doors()
+        github = _pygithub()
         retry = github.GithubRetry(
             total=_RETRIES,
             allowed_methods={"GET", "PATCH"},
@@ -173,14 +184,29 @@ class GitHub:
 
 
 def _comment(found: IssueComment) -> Comment:
-    user = found.user
-    author = Account(user.login, user.type == "Bot") if user else None
-    return Comment(found.id, found.html_url, author, Untrusted(found.body))
+    # PyGithub reads an answer that is no comment as a comment of Nones.
+    now = _CommentNow(id=found.id, html_url=found.html_url, body=found.body)
+    return Comment(now.id, now.html_url, _account(found.user) if found.user else None, Untrusted(now.body))
 
 
-def _close_the_side_doors() -> None:
-    """No proxy from the environment; netrc is off in PyGithub already. Its public hook for this is process-wide."""
+def _account(found: NamedUser | AuthenticatedUser) -> Account:
+    now = _UserNow(login=found.login, type=found.type)
+    return Account(now.login, now.type == "Bot")
+
+
+@cache
+def _pygithub() -> ModuleType:
+    """PyGithub, without what it does on its own.
+
+    It takes 0.3 s to import, which a run without GitHub does not pay. It prints to stderr, where the runner would act
+    on a command in a server's answer, and it sends through the environment's proxy; its hook for connections is
+    process-wide (netrc is off already).
+    """
+    import github  # noqa: PLC0415
     from github import Requester  # noqa: PLC0415
+
+    github.logger.handlers = [logging.NullHandler()]
+    github.logger.propagate = False
 
     class DirectHttp(Requester.HTTPRequestsConnectionClass):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -193,6 +219,7 @@ def _close_the_side_doors() -> None:
             self.session.trust_env = False
 
     Requester.Requester.injectConnectionClasses(DirectHttp, DirectHttps)
+    return github
 
 
 _CAUSES = {
@@ -208,9 +235,9 @@ _CAUSES = {
 @contextmanager
 def _translated() -> Iterator[None]:
     """Whatever goes wrong within becomes GitHubUnavailable, without the cause that quotes the answer's body."""
-    import github  # noqa: PLC0415
     import requests  # noqa: PLC0415
 
+    github = _pygithub()
     try:
         yield
     except github.RateLimitExceededException:

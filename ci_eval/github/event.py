@@ -231,13 +231,13 @@ Branch = Annotated[str, Field(pattern=rf"^{_BRANCH}$"), AfterValidator(_no_range
 _Ref = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A payload has hundreds of keys: those not named are passed over, those named are taken strictly."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class _Repository(_Part):
+class _Repository(Part):
     id: Positive
 
 
@@ -245,18 +245,18 @@ class _OwnRepository(_Repository):
     default_branch: Branch
 
 
-class _Head(_Part):
+class _Head(Part):
     sha: Sha
     repo: _Repository | None  # null when the fork was deleted
 
 
-class _Base(_Part):
+class _Base(Part):
     ref: Branch
     sha: Sha
     repo: _Repository
 
 
-class PullRequest(_Part):
+class PullRequest(Part):
     """A pull request as payloads and the API both write it."""
 
     number: Positive
@@ -268,19 +268,19 @@ class PullRequest(_Part):
         return self.head.repo is None or self.head.repo.id != self.base.repo.id
 
 
-class _PullEvent(_Part):
+class _PullEvent(Part):
     action: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
     pull_request: PullRequest
 
 
-class _PushEvent(_Part):
+class _PushEvent(Part):
     ref: _Ref
     after: Sha
     deleted: bool
     repository: _OwnRepository
 
 
-class _DispatchEvent(_Part):
+class _DispatchEvent(Part):
     repository: _OwnRepository
 
 
@@ -400,7 +400,7 @@ def _dispatch(environment: Environment, event: _DispatchEvent) -> Activity:
     return FullEvaluation(environment.sha, ref, ref == f"refs/heads/{event.repository.default_branch}")
 
 
-Event = TypeVar("Event", bound=_Part)
+Event = TypeVar("Event", bound=Part)
 
 
 def _parse(model: type[Event], environment: Environment, payload: JSON) -> Event:

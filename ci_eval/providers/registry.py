@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from ci_eval.errors import Inconclusive
 from ci_eval.providers.base import Provider
-from ci_eval.reader import read_file
+from ci_eval.reader import MIB, read_file
 from ci_eval.secrets import Secret
 
 if TYPE_CHECKING:
     from ci_eval.providers.local import LocalProvider
+
+
+_WEIGHTS_LIMIT = 1024 * MIB
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def local_model() -> LocalProvider:
     from ci_eval.providers.local import LocalProvider  # noqa: PLC0415 - numpy only where it is used
     from ci_eval.providers.minilm import find_folder, load  # noqa: PLC0415
 
-    return LocalProvider(lambda: load(find_folder(), read_file))
+    return LocalProvider(lambda: load(find_folder(), lambda path: read_file(path, limit=_WEIGHTS_LIMIT)))
 
 
 def _key(endpoint: Endpoint, keys: Mapping[str, Secret]) -> Secret | None:

@@ -25,7 +25,9 @@ class Exact(ScorerPolicy):
             got = answer.json
         if got is MISSING:
             return binary(False, f"no {self.field} in the answer" if self.field else "the answer is not JSON")
-        return binary(self._folded(got) == self._folded(wanted), f"{as_text(got)} where {as_text(wanted)} is right")
+        if self._folded(got) == self._folded(wanted):
+            return binary(True, f"{as_text(got)}, as expected")
+        return binary(False, f"{as_text(got)} where {as_text(wanted)} is right")
 
     def _folded(self, value: object) -> str:
         if not isinstance(value, str):

@@ -32,9 +32,7 @@ _PROSE = {"description", "example", "examples", "summary", "externalDocs", "tags
 def extract(whole: dict[str, Any]) -> dict[str, Any]:
     paths = {
         path: {
-            name: without_prose(part)
-            for name, part in whole["paths"][path].items()
-            if name in {*methods, "parameters"}
+            name: without_prose(part) for name, part in whole["paths"][path].items() if name in {*methods, "parameters"}
         }
         for path, methods in OPERATIONS.items()
     }

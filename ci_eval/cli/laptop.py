@@ -1,0 +1,72 @@
+"""What commands on a laptop share: where files go, keys, and the clone's own baselines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from ci_eval.baseline import WRITERS, Store, Trust
+from ci_eval.cli.progress import choose
+from ci_eval.config import Config
+from ci_eval.deadline import Deadline
+from ci_eval.errors import Inconclusive, UsageError
+from ci_eval.evaluation import LAPTOP, Session, Suite, required_keys, scores
+from ci_eval.gate import Baselines
+from ci_eval.git import Git, Remote
+from ci_eval.records import Run
+from ci_eval.secrets import take
+
+_FULL_SECONDS = 6 * 3600.0
+
+
+def default_out(git: Git) -> Path:
+    """`.ci-eval` at the root of the work tree; it ignores itself, so it never shows in git status."""
+    assert git.work_tree is not None, "a bare repository has no working tree"  # noqa: S101 - discover finds work trees
+    return git.work_tree / ".ci-eval"
+
+
+def session(config: Config, out: Path, *, quiet: bool) -> Session:
+    """A full evaluation: keys out of the environment, and all the time it needs."""
+    keys = take(os.environ, required_keys(config))
+    return Session(keys, choose(quiet=quiet), out, LAPTOP, Deadline.after(_FULL_SECONDS))
+
+
+def chosen_suites(config: Config, wanted: str | None) -> list[str]:
+    known = list(config.policy.suites)
+    if wanted and wanted not in known:
+        raise UsageError(f"no suite of that name; there are {', '.join(known)}")
+    return [wanted] if wanted else known
+
+
+def print_scores(done: Sequence[tuple[Suite, Run]], *, as_json: bool) -> None:
+    table = {suite.name: scores(suite, run) for suite, run in done}
+    if as_json:
+        click.echo(json.dumps({name: {d: f"{float(v):.4f}" for d, v in row.items()} for name, row in table.items()}))
+        return
+    for name, row in table.items():
+        for dimension, score in row.items():
+            click.echo(f"{name}  {dimension:<20} {float(score):6.2f}")
+
+
+def refuse_lost(done: Sequence[tuple[Suite, Run]]) -> None:
+    """A run with holes is not a result."""
+    lost = sum(record.lost for _, run in done for record in run.records)
+    if lost:
+        raise Inconclusive(f"{lost} answers were lost to infrastructure (the run file says why); run again")
+
+
+def local_store(git: Git, config: Config) -> Store:
+    """The baseline branch of the clone itself."""
+    return Store(Remote(str(git.git_dir.resolve()), protocols="file"), config.policy.baseline.branch)
+
+
+def local_baselines(git: Git, config: Config) -> Baselines:
+    """A laptop trusts what it wrote itself, besides what main wrote."""
+    policy = config.policy.baseline
+    trust = Trust(WRITERS | {"local"}, "", timedelta(days=policy.max_age_days), datetime.now(UTC))
+    return Baselines(local_store(git, config), trust)

@@ -1,0 +1,102 @@
+"""`ci-eval`, and the outermost handler: nothing but a regression exits 1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import click
+
+from ci_eval import __version__
+from ci_eval.errors import EXIT_CANCELLED, EXIT_REFUSED, CiEvalError
+from ci_eval.text import log
+
+COMMANDS: Mapping[str, str] = {
+    "baseline": "ci_eval.cli.baseline:baseline",
+    "demo": "ci_eval.cli.demo:demo",
+    "gate": "ci_eval.cli.gate:gate",
+    "run": "ci_eval.cli.run:run",
+    "schema": "ci_eval.cli.schema:schema",
+    "show": "ci_eval.cli.show:show",
+}
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is asked for: `--version` should not wait for what `gate` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ci-eval")
+def cli() -> None:
+    """Stop pull requests that make a language-model product worse.
+
+    Exit codes: 0 pass or accepted, 1 regression, 2 usage, refused input or a fault of ci-eval, 3 inconclusive,
+    130 cancelled.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit."""
+    signal.signal(signal.SIGTERM, _cancel)
+    sys.exit(_exit_code(arguments))
+
+
+def _cancel(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    try:
+        code: Any = cli.main(args=arguments, prog_name="ci-eval", standalone_mode=False)
+    except CiEvalError as error:
+        return _told(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return EXIT_REFUSED
+    except click.ClickException as error:
+        return _told(f"{error.format_message()} (see ci-eval --help)", EXIT_REFUSED)
+    except (KeyboardInterrupt, click.Abort):
+        return _told("cancelled", EXIT_CANCELLED)
+    except BrokenPipeError:
+        # Whoever read our output has left; without this Python complains again while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_REFUSED
+    except Exception as error:
+        return _told(_fault(error), EXIT_REFUSED)
+    return code if isinstance(code, int) else 0
+
+
+def _fault(error: Exception) -> str:
+    """Where it broke, without what it broke on: an exception's text may hold a model's output or a key."""
+    if os.environ.get("CI_EVAL_DEBUG") and not os.environ.get("GITHUB_ACTIONS"):
+        traceback.print_exc()
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a fault of ci-eval: {type(error).__name__} at {place.filename.rpartition('/')[2]}:{place.lineno}; "
+        "please report it (CI_EVAL_DEBUG=1 shows more)"
+    )
+
+
+def _told(message: str, code: int) -> int:
+    click.echo(f"ci-eval: {log(message, limit=2000)}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What a person sees while it runs: a bar on a terminal, a rare plain line in CI, nothing with -q."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from ci_eval.evaluation import Progress
+from ci_eval.records import Record
+
+_LINE_EVERY_SECONDS = 10.0
+
+
+class Silent:
+    """Says nothing."""
+
+    def start(self, label: str, total: int) -> None: ...
+
+    def advance(self, record: Record) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class Counted:
+    """Counts what has come in."""
+
+    def __init__(self) -> None:
+        self.label, self.total = "", 0
+        self._reset()
+
+    def start(self, label: str, total: int) -> None:
+        self.label, self.total = label, total
+        self._reset()
+
+    def _reset(self) -> None:
+        self.done = self.passing = self.errors = 0
+        self.started = time.monotonic()
+
+    def advance(self, record: Record) -> None:
+        self.done += 1
+        self.passing += bool(record.cells) and all(cell.passed for cell in record.cells)
+        self.errors += record.error is not None
+
+    def summary(self) -> str:
+        rate = self.done / max(time.monotonic() - self.started, 0.001)
+        return f"{self.done}/{self.total} answered, {self.passing} all right, {self.errors} errors, {rate:.0f}/s"
+
+
+class Lines(Counted):
+    """A line every ten seconds and one at the end, on standard error."""
+
+    def start(self, label: str, total: int) -> None:
+        super().start(label, total)
+        self.last = time.monotonic()
+
+    def advance(self, record: Record) -> None:
+        super().advance(record)
+        if time.monotonic() - self.last > _LINE_EVERY_SECONDS:
+            self.last = time.monotonic()
+            self._say()
+
+    def finish(self) -> None:
+        self._say()
+
+    def _say(self) -> None:
+        click.echo(f"{self.label}: {self.summary()}", err=True)
+
+
+class Bar(Counted):
+    """A live line with a bar and what is left."""
+
+    def start(self, label: str, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Live
+
+        super().start(label, total)
+        words = TextColumn("{task.fields[words]}", markup=False)
+        name = TextColumn("{task.description}", markup=False)
+        self.live: Any = Live(name, BarColumn(), words, TimeRemainingColumn(), console=Console(stderr=True))
+        self.task = self.live.add_task(label, total=total, words="")
+        self.live.start()
+
+    def advance(self, record: Record) -> None:
+        super().advance(record)
+        self.live.update(self.task, completed=self.done, words=self.summary())
+
+    def finish(self) -> None:
+        self.live.stop()
+
+
+def choose(*, quiet: bool) -> Progress:
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()

@@ -1,0 +1,53 @@
+"""`ci-eval schema`: the JSON Schema of each file format, for editors and for `check-jsonschema`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+FORMATS = ("config", "case", "model", "run-header", "run-record")
+
+
+@click.command()
+@click.argument("name", type=click.Choice(FORMATS), default="config")
+def schema(name: str) -> int:
+    """Print the JSON Schema of a file format (config, case, model, run-header, run-record)."""
+    click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(name)}, indent=2))
+    return 0
+
+
+def _schema(name: str) -> dict[str, Any]:
+    from ci_eval.config import Policy
+    from ci_eval.golden.cases import Case
+    from ci_eval.records import Header, Record
+    from ci_eval.targets.chat import ModelConfig
+
+    models: dict[str, type[BaseModel]] = {
+        "config": Policy,
+        "case": Case,
+        "model": ModelConfig,
+        "run-header": Header,
+        "run-record": Record,
+    }
+    found: dict[str, Any] = models[name].model_json_schema(by_alias=True)
+    if name == "config":
+        _add_scorers(found, found["$defs"]["SuitePolicy"]["properties"]["scorers"])
+    if name == "case":
+        _add_scorers(found, found["properties"]["scorers"])
+    return found
+
+
+def _add_scorers(found: dict[str, Any], place: dict[str, Any]) -> None:
+    """Every kind of scorer has its own keys; the config model leaves them to the registry."""
+    from ci_eval.scorers.registry import SCORERS, policy_class
+
+    for kind in SCORERS:
+        own = policy_class(kind).model_json_schema(by_alias=True)
+        found.setdefault("$defs", {}).update(own.pop("$defs", {}))
+        found["$defs"][f"scorer_{kind}"] = own
+    place["items"] = {"oneOf": [{"$ref": f"#/$defs/scorer_{kind}"} for kind in SCORERS]}

@@ -1,0 +1,117 @@
+"""`ci-eval show CASE`: one case on both sides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ci_eval.text import log
+
+if TYPE_CHECKING:
+    from ci_eval.config import Config
+    from ci_eval.evaluation import Side, Suite
+    from ci_eval.golden.cases import Case
+    from ci_eval.records import Record
+    from ci_eval.secrets import Secret
+    from ci_eval.snapshot import Snapshot
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.option("--suite", "wanted", metavar="NAME", help="The suite; by default the one that has the case.")
+@click.option("--base", "base_ref", metavar="REF", help="Compare with this; by default the main branch.")
+@click.option("--head", "head_ref", metavar="REF", help="Show this commit; by default the working tree.")
+@click.option("--config", "config_path", default="ci-eval.yaml", show_default=True, metavar="PATH")
+@click.option("--repo", type=click.Path(file_okay=False, exists=True, path_type=Path), default=Path(), metavar="DIR")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where run files are.")
+@click.option("--run", "ask", is_flag=True, help="Ask the model again, on both sides.")
+def show(
+    case_id: str,
+    wanted: str | None,
+    base_ref: str | None,
+    head_ref: str | None,
+    config_path: str,
+    repo: Path,
+    out: Path | None,
+    ask: bool,
+) -> int:
+    """Show one case on both sides: the request as it is sent, the answers, the scores.
+
+    Answers come from the run files of the last gate, or from the model with --run.
+    """
+    from ci_eval import config, sides
+    from ci_eval.cli.laptop import default_out
+    from ci_eval.evaluation import required_keys
+    from ci_eval.git import Git
+    from ci_eval.secrets import take
+
+    git = Git.discover(repo)
+    chosen = sides.on_laptop(git, base_ref, head_ref)
+    main = config.load(chosen.base, config_path)
+    head = config.load(chosen.candidate, config_path)
+    suite = _suite_with(main, chosen.base, wanted, case_id)
+    case = suite.golden.cases[case_id]
+    base = suite.side(chosen.base)
+    candidate = suite.side(chosen.candidate, head if suite.name in head.policy.suites else main)
+    keys = take(os.environ, required_keys(main))
+    click.echo(f"case {case.id} of suite {suite.name}, {case.stratum}")
+    _block("expected", case.expected.text() if case.expected else "nothing in particular")
+    folder = (out or default_out(git)) / suite.name
+    for label, side, file in (("main", base, "base.jsonl"), ("this change", candidate, "candidate.jsonl")):
+        record = _ask(suite, side, case, keys) if ask else _stored(folder / file, case.id)
+        _show_side(label, side, case, record)
+    return 0
+
+
+def _suite_with(main: Config, snapshot: Snapshot, wanted: str | None, case_id: str) -> Suite:
+    from ci_eval.cli.laptop import chosen_suites
+    from ci_eval.errors import UsageError
+    from ci_eval.evaluation import Suite
+
+    for name in chosen_suites(main, wanted):
+        suite = Suite.load(main, snapshot, name)
+        if case_id in suite.golden.cases:
+            return suite
+    raise UsageError(f"no golden case {case_id} on main; case ids stand in the golden files")
+
+
+def _ask(suite: Suite, side: Side, case: Case, keys: Mapping[str, Secret]) -> Record:
+    from ci_eval.deadline import Deadline
+
+    evaluator = suite.evaluator(side.target, keys)
+    return evaluator.run(evaluator.jobs([case], 1), Deadline.after(600), lambda _: None)[0]
+
+
+def _stored(path: Path, case_id: str) -> Record | None:
+    from ci_eval.reader import read_file
+    from ci_eval.records import parse
+
+    if not path.exists():
+        return None
+    records: Mapping[str, Record] = parse(read_file(path), str(path)).repeat(0)
+    return records.get(case_id)
+
+
+def _show_side(label: str, side: Side, case: Case, record: Record | None) -> None:
+    request = side.target.request(case)
+    click.secho(f"\n=== {label} ===", bold=True)
+    click.echo(f"model {log(request.model)} of provider {log(request.provider)}, {log(str(dict(request.parameters)))}")
+    for message in request.messages:
+        _block(message.role, message.content)
+    if record is None:
+        click.echo("no answer stored: run ci-eval gate first, or add --run")
+        return
+    _block("answer", record.output.text() if record.output else f"none: {log(record.error or 'not stored')}")
+    for cell in record.cells:
+        mark = click.style("pass", fg="green") if cell.passed else click.style("FAIL", fg="red")
+        click.echo(f"  {mark}  {cell.dimension:<16} {cell.scorer:<20} {cell.score:.2f}  {log(cell.reason)}")
+
+
+def _block(title: str, text: str) -> None:
+    click.secho(f"{title}:", dim=True)
+    for line in text.split("\n"):
+        click.echo(f"  {log(line, limit=4000)}")

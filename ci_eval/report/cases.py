@@ -1,0 +1,153 @@
+"""Sections about single cases: broken, repaired, lost, edited, leaked. Where texts are hidden, none is built in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ci_eval.comparison import Comparison, Pair
+from ci_eval.datasets import Leak
+from ci_eval.outcome import SuiteOutcome
+from ci_eval.records import Record
+from ci_eval.report.document import (
+    CASE,
+    SCORE,
+    Block,
+    Entries,
+    Entry,
+    Listing,
+    Noun,
+    Paragraph,
+    Quote,
+    Section,
+    Sides,
+    Table,
+    Text,
+    listed,
+)
+from ci_eval.text import Untrusted
+
+_IDS_A_LINE = 8
+
+
+def broken(comparison: Comparison, *, show: bool) -> Iterator[Section]:
+    names = comparison.changed_cases(lambda pair: pair.broke)
+    if names:
+        broke = by_case(pair for pair in comparison.pairs if pair.broke)
+        entries = tuple(_broken_case(name, broke[name], comparison, show=show) for name in names)
+        block = Entries(entries, Noun("broken case", "broken cases"))
+        yield Section("Cases that broke", (block,), importance=90, count=len(names))
+
+
+def by_case(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
+    found: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.case, []).append(pair)
+    return found
+
+
+def _broken_case(name: str, pairs: Sequence[Pair], comparison: Comparison, *, show: bool) -> Entry:
+    case = comparison.cases[name]
+    about: Text = (case.stratum, ", ", Untrusted(case.category)) if case.category else (case.stratum,)
+    reasons = Listing(tuple(_reason(pair, show=show) for pair in pairs), SCORE)
+    if not show:
+        return Entry(Untrusted(name), about, (reasons,))
+    sides = Sides(_answer("base", comparison.base.get(name)), _answer("this PR", comparison.candidate.get(name)))
+    return Entry(Untrusted(name), about, (reasons, Quote("input", case.input), sides))
+
+
+def _reason(pair: Pair, *, show: bool) -> Text:
+    where: Text = (Untrusted(pair.scorer), " (", Untrusted(pair.dimension), ")")
+    return (*where, ": ", pair.candidate.reason) if show and pair.candidate else where
+
+
+_FINISH = {"length": ", cut off at max_tokens", "refusal": ", refused"}
+
+
+def _answer(side: str, record: Record | None) -> Quote:
+    if record is None or record.output is None:
+        return Quote(f"{side}: no answer", record.error if record else None)
+    return Quote(side + _FINISH.get(record.finish or "", ""), record.output)
+
+
+def repaired(comparison: Comparison) -> Iterator[Section]:
+    names = comparison.changed_cases(lambda pair: pair.repaired)
+    if names:
+        block = _ids("", names, Noun("repaired case", "repaired cases"))
+        yield Section("Cases repaired", (block,), importance=40, count=len(names))
+
+
+def _ids(words: str, names: Sequence[str], noun: Noun) -> Listing:
+    """Ids, some to a line."""
+    lines = [names[start : start + _IDS_A_LINE] for start in range(0, len(names), _IDS_A_LINE)]
+    return Listing(tuple((words, *listed(Untrusted(name) for name in line)) for line in lines), noun)
+
+
+def lost(comparison: Comparison, *, show: bool) -> Iterator[Section]:
+    missing = by_case(pair for pair in comparison.pairs if pair.missing)
+    if missing:
+        rows = tuple(row for name, pairs in missing.items() for row in _lost_case(name, pairs, comparison, show=show))
+        table = Table(("case", "side", "cause"), "lll", rows, Noun("lost answer", "lost answers"))
+        yield Section("Cases lost to errors", (table,), importance=85, count=len(missing))
+
+
+def _lost_case(
+    name: str, pairs: Sequence[Pair], comparison: Comparison, *, show: bool
+) -> Iterator[tuple[Text, Text, Text]]:
+    if any(pair.base is None for pair in pairs):
+        yield (Untrusted(name),), ("base",), _cause(comparison.base.get(name), show=show)
+    if any(pair.candidate is None for pair in pairs):
+        yield (Untrusted(name),), ("this PR",), _cause(comparison.candidate.get(name), show=show)
+
+
+def _cause(record: Record | None, *, show: bool) -> Text:
+    if record is None:
+        return ("not asked",)
+    return (record.error,) if record.error and show else ("no score",)
+
+
+# --- the golden set ---------------------------------------------------------------------------------------------------
+
+
+def golden_set(suite: SuiteOutcome) -> Iterator[Section]:
+    edits = suite.edits
+    if not edits:
+        return
+    blocks: list[Block] = []
+    if edits.removed or edits.rewritten:
+        blocks.append(Paragraph(("Removed and rewritten cases were judged by main's version.",)))
+    blocks += [
+        _ids(words, names, CASE)
+        for words, names in (("removed: ", edits.removed), ("rewritten: ", edits.rewritten))
+        if names
+    ]
+    if edits.added:
+        blocks += [Paragraph(("Added cases are shown, not gated.",)), _added(edits.added, suite.new_cases)]
+    count = len(edits.added) + len(edits.removed) + len(edits.rewritten)
+    yield Section("What this PR does to the golden set", tuple(blocks), importance=88, count=count)
+
+
+def _added(names: Sequence[str], records: Mapping[str, Record]) -> Table:
+    rows = tuple(((Untrusted(name),), *_result(records.get(name))) for name in names)
+    return Table(("added case", "passed", "failed scorers"), "lrl", rows, Noun("added case", "added cases"))
+
+
+def _result(record: Record | None) -> tuple[Text, Text]:
+    if record is None or not record.cells:
+        return ("unknown",), ("",)
+    failed = [Untrusted(cell.scorer) for cell in record.cells if not cell.passed]
+    return (f"{len(record.cells) - len(failed)} of {len(record.cells)}",), tuple(listed(failed))
+
+
+def leaks(leaks: Sequence[Leak]) -> Iterator[Section]:
+    if leaks:
+        words = "The model learns from texts that it is tested on, so its score says less about new ones."
+        rows = tuple(_leak(leak) for leak in leaks)
+        table = Table(("case", "part", "where", "match"), "llll", rows, Noun("match", "matches"))
+        yield Section("Contamination", (Paragraph((words,)), table), importance=87, count=len(leaks))
+
+
+def _leak(leak: Leak) -> tuple[Text, ...]:
+    where = leak.file if leak.line is None else f"{leak.file}:{leak.line}"
+    part = leak.part if leak.part in {"input", "answer"} else Untrusted(leak.part)
+    match = "word for word" if leak.exact else "same words"
+    return (Untrusted(leak.case),), (part,), (Untrusted(where),), (match,)

@@ -1,0 +1,120 @@
+"""The parts of a report, for any renderer: what is said, and nothing of how it looks.
+
+A bare `str` is ours: constant words and numbers. `Untrusted` is everybody else's, names included, and each renderer
+sends it through its encoder. So a renderer cannot forget one, and a name that looks like a link stays a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ci_eval.text import Untrusted
+from ci_eval.verdict import Verdict
+
+Piece = str | Untrusted
+"""A `Verdict` is a piece too: renderers give it a sign or a colour."""
+Text = tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Noun:
+    one: str
+    many: str
+
+    def count(self, number: int) -> str:
+        return f"{number:,} {self.one if number == 1 else self.many}"
+
+    def more(self, number: int) -> str:
+        return f"{number:,} more {self.one if number == 1 else self.many} {'is' if number == 1 else 'are'}"
+
+
+CASE, SCORE, ROW = Noun("case", "cases"), Noun("score", "scores"), Noun("row", "rows")
+"""A score is one case under one scorer: what the code calls a cell."""
+
+
+def listed(items: Iterable[Piece]) -> Iterator[Piece]:
+    for number, item in enumerate(items):
+        if number:
+            yield ", "
+        yield item
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    text: Text
+
+
+@dataclass(frozen=True)
+class Table:
+    headers: tuple[str, ...]
+    align: str
+    """One letter a column: l or r."""
+    rows: tuple[tuple[Text, ...], ...]
+    noun: Noun = ROW
+
+
+@dataclass(frozen=True)
+class Listing:
+    items: tuple[Text, ...]
+    noun: Noun
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A text of some lines, as it was written."""
+
+    label: str
+    text: Untrusted | None
+    """None: there is none, and the label says why."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The same thing on both sides."""
+
+    base: Quote
+    candidate: Quote
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case and what is to be seen of it."""
+
+    name: Untrusted
+    about: Text
+    blocks: tuple[Paragraph | Listing | Quote | Sides, ...]
+
+
+@dataclass(frozen=True)
+class Entries:
+    items: tuple[Entry, ...]
+    noun: Noun
+
+
+Block = Paragraph | Table | Listing | Quote | Sides | Entries
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    """Constant words; not shown where the section is not folded."""
+    blocks: tuple[Block, ...]
+    importance: int
+    """Where there is no room for all, the larger number stays."""
+    folded: bool = True
+    count: int | None = None
+    suite: Untrusted | None = None
+    """Whose section it is, where that has to be said."""
+
+    @property
+    def heading(self) -> str:
+        return self.title if self.count is None else f"{self.title} ({self.count:,})"
+
+
+@dataclass(frozen=True)
+class Report:
+    verdict: Verdict
+    headline: Text
+    """Why, in words of ours; it follows the verdict's own word."""
+    sections: tuple[Section, ...]

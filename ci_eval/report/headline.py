@@ -1,0 +1,95 @@
+"""The first line: the verdict's reason, in our own words, from enums and numbers (and names, which stay apart)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+
+from ci_eval.outcome import GateOutcome
+from ci_eval.report.document import SCORE, Noun, Text
+from ci_eval.report.numbers import faithful, plain, points
+from ci_eval.text import Untrusted
+from ci_eval.verdict import DimensionResult, Limit, Verdict
+
+_AT_MOST = 3
+
+_NOT_JUDGED = {
+    "nothing relevant changed": "nothing that ci-eval watches changed",
+    "only policy changed": "only the policy changed; no model was called",
+    "bootstrap": "nothing on main to compare with; merge, then require the check",
+}
+
+
+def headline(outcome: GateOutcome) -> Text:
+    """What stands behind the verdict's word."""
+    if outcome.reason in _NOT_JUDGED:
+        return (_NOT_JUDGED[outcome.reason],)
+    dimensions = list(_dimensions(outcome))
+    named = [dimension for dimension in dimensions if dimension[1].verdict is outcome.verdict]
+    if outcome.reason == "stopped" or not named:
+        return ("the gate ended before it could judge",)
+    if outcome.verdict is Verdict.PASS:
+        return tuple(_passed(result for _, result in dimensions))
+    say = _fell if outcome.verdict is Verdict.REGRESSION else _unknown
+    return _several([(*suite, *say(result)) for suite, result in named])
+
+
+def _dimensions(outcome: GateOutcome) -> Iterator[tuple[Text, DimensionResult]]:
+    """Every result, behind the name of its suite where there are several."""
+    for suite in outcome.suites:
+        name: Text = (Untrusted(suite.suite), ": ") if len(outcome.suites) > 1 else ()
+        for dimension in suite.dimensions:
+            yield name, dimension
+
+
+def _several(parts: list[Text]) -> Text:
+    shown = [(*part, "; ") for part in parts[:_AT_MOST]]
+    more = len(parts) - _AT_MOST
+    last: Text = (f"and {Noun('dimension', 'dimensions').more(more)} so",) if more > 0 else ()
+    joined = tuple(chain.from_iterable(shown))
+    return (*joined, *last) if last else joined[:-1]
+
+
+def limit_text(limit: Limit) -> str:
+    return "any broken case" if limit == "any" else plain(limit)
+
+
+def _fell(result: DimensionResult) -> Text:
+    name = Untrusted(result.name)
+    if result.limit == "any":
+        return (f"{SCORE.count(result.broke)} of ", name, " broke (limit: any broken case)")
+    drop = points(result.drop, faithful(result.drop, result.limit))
+    return (name, f" fell by {drop} (limit {plain(result.limit)})")
+
+
+def _unknown(result: DimensionResult) -> Text:
+    name = Untrusted(result.name)
+    if not result.cells or result.missing == result.cells:
+        return ("nothing is known of ", name)
+    known = f"{result.missing:,} of {SCORE.count(result.cells)} of "
+    if result.limit == "any":
+        return (known, name, f" {_are(result.missing)} unknown, and may be broken (limit: any broken case)")
+    drop = points(result.worst_drop, faithful(result.worst_drop, result.limit))
+    return (known, name, f" {_are(result.missing)} unknown: it may have fallen by {drop} (limit {plain(result.limit)})")
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _passed(results: Iterable[DimensionResult]) -> Iterator[str | Untrusted]:
+    by_name = {result.name: result.limit for result in results}
+    limits = sorted({limit for limit in by_name.values() if isinstance(limit, Fraction)})
+    strict = [Untrusted(name) for name, limit in by_name.items() if limit == "any"]
+    if limits:
+        yield f"no dimension fell by {_limits(limits)} or more"
+    if strict:
+        yield ", and no case broke" if limits else "no case broke"
+        yield from chain.from_iterable(zip((" in ", *(", " for _ in strict[1:])), strict, strict=True))
+
+
+def _limits(limits: list[Fraction]) -> str:
+    if len(limits) == 1:
+        return points(limits[0], plain(limits[0]))
+    return f"its limit ({plain(limits[0])} to {plain(limits[-1])} points)"

@@ -1,0 +1,172 @@
+"""The report for programs. Its strings went through `log`: a workflow that echoes one cannot be made to run a command.
+
+The texts as they were written are in the run files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from ci_eval.changes import SuiteChanges
+from ci_eval.comparison import Comparison, Pair
+from ci_eval.datasets import Leak
+from ci_eval.golden.cases import Edits
+from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.records import Record
+from ci_eval.report.figures import timed
+from ci_eval.report.numbers import decimal, digits_for
+from ci_eval.stats import percentile
+from ci_eval.text import Hostile, Untrusted, log
+from ci_eval.verdict import DimensionResult
+
+FORMAT = "ci-eval report 1"
+_LONGEST = 20_000
+
+
+def to_json(outcome: GateOutcome, *, show_outputs: bool = True) -> dict[str, Any]:
+    """Plain JSON values. Scores and drops are decimal strings, exact to four digits and right about their limit."""
+    show = show_outputs and not outcome.hide_outputs
+    return {
+        "format": FORMAT,
+        "verdict": outcome.verdict.value,
+        "reason": outcome.reason,
+        "problem": _optional(outcome.problem),
+        "base_commit": _optional(outcome.base_commit),
+        "candidate_commit": _optional(outcome.candidate_commit),
+        "seconds": outcome.seconds,
+        "policy_notes": _texts(outcome.policy_notes),
+        "changes": [_changes(suite) for suite in outcome.changes.suites] if outcome.changes else [],
+        "suites": [_suite(suite, show=show) for suite in outcome.suites],
+    }
+
+
+def _text(value: Hostile) -> str:
+    return log(value, limit=_LONGEST)
+
+
+def _optional(value: Hostile | None) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _texts(values: Iterable[Hostile]) -> list[str]:
+    return [_text(value) for value in values]
+
+
+def _changes(suite: SuiteChanges) -> dict[str, Any]:
+    return {
+        "suite": _text(suite.suite),
+        "subject": [
+            {"role": _text(change.role), "path": _text(change.path), "kind": change.kind} for change in suite.subject
+        ],
+        "policy": _texts(suite.policy),
+        "settings": suite.settings,
+    }
+
+
+def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
+    comparison = suite.comparison
+    return {
+        "suite": _text(suite.suite),
+        "verdict": suite.verdict.value,
+        "dimensions": [_dimension(result) for result in suite.dimensions],
+        "notes": [_note(note) for note in suite.notes],
+        "broken": [_broken(pair, comparison, show=show) for pair in comparison.pairs if pair.broke],
+        "repaired": _texts(comparison.changed_cases(lambda pair: pair.repaired)),
+        "errors": [_error(name, comparison, show=show) for name in comparison.lost()],
+        "edits": _edits(suite.edits),
+        "new_cases": [_new_case(record) for record in suite.new_cases.values()],
+        "leaks": [_leak(leak) for leak in suite.leaks],
+        "warnings": _texts(suite.warnings),
+        "base": {
+            "commit": suite.base_header.commit,
+            "stored": suite.base_stored,
+            "deterministic": suite.base_header.deterministic,
+            **_speed(comparison.base),
+        },
+        "candidate": _speed(comparison.candidate),
+        "calls": suite.calls,
+    }
+
+
+def _dimension(result: DimensionResult) -> dict[str, Any]:
+    return {
+        "name": _text(result.name),
+        "verdict": result.verdict.value,
+        "base": _score(result.base),
+        "candidate": _score(result.candidate),
+        "drop": _drop(result.drop, result),
+        "worst_drop": _drop(result.worst_drop, result),
+        "limit": result.limit if result.limit == "any" else _score(result.limit),
+        "cells": result.cells,
+        "broke": result.broke,
+        "repaired": result.repaired,
+        "missing": result.missing,
+    }
+
+
+def _score(value: Fraction | None) -> str | None:
+    return None if value is None else decimal(value, 4)
+
+
+def _drop(value: Fraction, result: DimensionResult) -> str:
+    marks = () if result.limit == "any" else (result.limit,)
+    return decimal(value, digits_for(value, marks, least=4), *marks)
+
+
+def _note(note: ChangeNote) -> dict[str, Any]:
+    return {"role": _text(note.role), "path": _text(note.path), "words": _texts(note.words)}
+
+
+def _broken(pair: Pair, comparison: Comparison, *, show: bool) -> dict[str, Any]:
+    found = {"case": _text(pair.case), "scorer": _text(pair.scorer), "dimension": _text(pair.dimension)}
+    if not show:
+        return found
+    return {
+        **found,
+        "reason": _optional(pair.candidate.reason if pair.candidate else None),
+        "input": _text(comparison.cases[pair.case].input),
+        "base_output": _optional(_output(comparison.base.get(pair.case))),
+        "candidate_output": _optional(_output(comparison.candidate.get(pair.case))),
+    }
+
+
+def _output(record: Record | None) -> Untrusted | None:
+    return record.output if record else None
+
+
+def _error(name: str, comparison: Comparison, *, show: bool) -> dict[str, Any]:
+    sides = {"base": comparison.base.get(name), "candidate": comparison.candidate.get(name)}
+    causes = {side: _optional(record.error) for side, record in sides.items() if record and record.error and show}
+    return {"case": _text(name), **causes}
+
+
+def _edits(edits: Edits) -> dict[str, list[str]]:
+    return {"added": _texts(edits.added), "removed": _texts(edits.removed), "rewritten": _texts(edits.rewritten)}
+
+
+def _new_case(record: Record) -> dict[str, Any]:
+    failed = [cell.scorer for cell in record.cells if not cell.passed]
+    return {"case": _text(record.case), "scores": len(record.cells), "failed": _texts(failed)}
+
+
+def _leak(leak: Leak) -> dict[str, Any]:
+    return {
+        "case": _text(leak.case),
+        "part": _text(leak.part),
+        "file": _text(leak.file),
+        "line": leak.line,
+        "exact": leak.exact,
+    }
+
+
+def _speed(records: Mapping[str, Record]) -> dict[str, Any]:
+    answers = list(records.values())
+    times = timed(answers)
+    return {
+        "timed": len(times),
+        "latency_ms": {f"p{round(100 * q)}": percentile(times, q) for q in (0.5, 0.95, 0.99)} if times else {},
+        "tokens_in": sum(record.tokens_in or 0 for record in answers),
+        "tokens_out": sum(record.tokens_out or 0 for record in answers),
+    }

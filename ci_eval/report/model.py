@@ -1,0 +1,197 @@
+"""From a gate's outcome to a report: which facts are told, in which order, in which words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import chain
+from typing import get_args
+
+from ci_eval.changes import Role
+from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.report.cases import broken, golden_set, leaks, lost, repaired
+from ci_eval.report.document import (
+    CASE,
+    SCORE,
+    Listing,
+    Noun,
+    Paragraph,
+    Piece,
+    Quote,
+    Report,
+    Section,
+    Table,
+    Text,
+    listed,
+)
+from ci_eval.report.figures import groups, speed
+from ci_eval.report.headline import headline, limit_text
+from ci_eval.report.numbers import decimal, digits_for, plain, points, signed
+from ci_eval.text import Untrusted
+from ci_eval.verdict import DimensionResult
+
+_ROLES = frozenset(get_args(Role))
+_COMMIT = 12
+
+
+def build(outcome: GateOutcome, *, show_outputs: bool = True) -> Report:
+    """The report of a gate. Hidden texts are left out here, so that no renderer has them to show."""
+    show = show_outputs and not outcome.hide_outputs
+    several = len(outcome.suites) > 1
+    sections = chain(
+        _problem(outcome),
+        chain.from_iterable(_suite(suite, show=show, named=several) for suite in outcome.suites),
+        _policy(outcome),
+        _how_sure(outcome),
+        _provenance(outcome),
+    )
+    return Report(outcome.verdict, headline(outcome), tuple(sections))
+
+
+def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]:
+    yield _dimensions(suite, named=named)
+    yield from _warnings(suite)
+    yield from _changed(suite.notes, show=show)
+    yield from broken(suite.comparison, show=show)
+    yield from repaired(suite.comparison)
+    yield from golden_set(suite)
+    yield from leaks(suite.leaks)
+    yield from groups(suite.comparison)
+    yield from speed(suite)
+    yield from lost(suite.comparison, show=show)
+
+
+def _problem(outcome: GateOutcome) -> Iterator[Section]:
+    if outcome.problem:
+        yield Section("Problem", (Paragraph((outcome.problem,)),), importance=95, folded=False)
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
+    headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
+    rows = tuple(_dimension(result) for result in suite.dimensions)
+    table = Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
+    name = Untrusted(suite.suite) if named else None
+    return Section("Dimensions", (table,), importance=100, folded=False, suite=name)
+
+
+def _dimension(result: DimensionResult) -> tuple[Text, ...]:
+    limit = [] if result.limit == "any" else [result.limit]
+    marks = (*limit, Fraction(0))
+    drops = [result.drop, *([result.worst_drop] if result.missing else [])]
+    digits = max(digits_for(drop, marks) for drop in drops)
+    change, *worst = (signed(_turned(decimal(drop, digits, *marks))) for drop in drops)
+    return (
+        (Untrusted(result.name),),
+        (_score(result.base, digits),),
+        (_score(result.candidate, digits),),
+        (change + "".join(f" (at worst {text})" for text in worst),),
+        (limit_text(result.limit),),
+        (str(result.broke),),
+        (str(result.repaired),),
+        (result.verdict,),
+    )
+
+
+def _turned(drop: str) -> str:
+    """A drop is a change the other way round."""
+    return drop[1:] if drop.startswith("-") else f"-{drop}"
+
+
+def _score(value: Fraction | None, digits: int) -> str:
+    return "unknown" if value is None else decimal(value, digits)
+
+
+def _warnings(suite: SuiteOutcome) -> Iterator[Section]:
+    if suite.warnings:
+        items = tuple((warning,) for warning in suite.warnings)
+        yield Section("Warnings", (Listing(items, Noun("warning", "warnings")),), importance=97, folded=False)
+
+
+# --- what changed -----------------------------------------------------------------------------------------------------
+
+
+def _changed(notes: Sequence[ChangeNote], *, show: bool) -> Iterator[Section]:
+    if notes:
+        listing = Listing(tuple(_note(note) for note in notes), Noun("changed file", "changed files"))
+        diffs = [Quote("", note.diff) for note in notes if note.diff and show]
+        yield Section("What changed", (listing, *diffs), importance=80, count=len(notes))
+
+
+def _note(note: ChangeNote) -> Text:
+    role: Piece = note.role if note.role in _ROLES else Untrusted(note.role)
+    return (role, " ", note.path, *((": ", *listed(note.words)) if note.words else ()))
+
+
+# --- policy, certainty, provenance ------------------------------------------------------------------------------------
+
+
+def _policy(outcome: GateOutcome) -> Iterator[Section]:
+    if outcome.policy_notes:
+        items = tuple((note,) for note in outcome.policy_notes)
+        block = Listing(items, Noun("policy note", "policy notes"))
+        folded = outcome.reason != "only policy changed"
+        yield Section("Policy changes, without effect on this verdict", (block,), 60, folded, len(items))
+
+
+def _how_sure(outcome: GateOutcome) -> Iterator[Section]:
+    named = len(outcome.suites) > 1
+    for suite in outcome.suites:
+        name: Text = (Untrusted(suite.suite), ": ") if named else ()
+        yield Section("How sure", (Paragraph((*name, *_certainty(suite))),), importance=93, folded=False)
+
+
+def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
+    unknown = len(suite.comparison.lost())
+    if unknown:
+        yield f"{CASE.count(unknown)} got no score; a dimension passes only if it would with all of them broken. "
+    if not suite.base_header.deterministic:
+        yield "Each side was asked once per case, and this model does not always answer alike: "
+        yield "a few flipped cases may be noise."
+        return
+    yield "Every answer of this model is repeatable, so "
+    yield from _resolution(suite)
+
+
+def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
+    """How few cases make a drop that fails, in the dimension that has the fewest."""
+    gated = [(result, result.limit) for result in suite.dimensions if result.limit != "any" and result.cells]
+    if not gated:
+        yield "any case that broke would have been seen."
+        return
+    result, limit = min(gated, key=lambda item: item[0].cells)
+    yield f"a drop of {points(limit, plain(limit))} or more would have been seen"
+    pairs = suite.comparison.dimension(result.name)
+    if len({pair.weight for pair in pairs}) == 1:
+        few = -(-limit * result.cells // 100)
+        noun = CASE if len({pair.case for pair in pairs}) == len(pairs) else SCORE
+        yield f": {few} of {noun.count(result.cells)} in "
+        yield Untrusted(result.name)
+    yield "."
+
+
+def _provenance(outcome: GateOutcome) -> Iterator[Section]:
+    if outcome.base_commit or outcome.candidate_commit:
+        text: Text = ("Base ", _commit(outcome.base_commit), ", this PR ", _commit(outcome.candidate_commit), ". ")
+        stored = [piece for suite in outcome.suites for piece in _origin(suite, named=len(outcome.suites) > 1)]
+        took = f"Took {outcome.seconds:.1f} s." if outcome.seconds else ""
+        yield Section("Provenance", (Paragraph((*text, *stored, took)),), importance=92, folded=False)
+
+
+def _commit(commit: str | None) -> Piece:
+    return Untrusted(commit[:_COMMIT]) if commit else "no commit (a working tree or a merge)"
+
+
+def _origin(suite: SuiteOutcome, *, named: bool) -> Iterator[Piece]:
+    if named:
+        yield Untrusted(suite.suite)
+        yield ": "
+    if not suite.base_stored:
+        yield "The base was evaluated in this job. "
+        return
+    header = suite.base_header
+    yield "The base's answers are main's stored baseline of "
+    yield _commit(header.commit)
+    yield f", made {header.time}. "

@@ -1,0 +1,317 @@
+"""GitHub on loopback: a small stateful server that GitHub's own OpenAPI description keeps honest.
+
+Every request that reaches it and every answer it gives is checked against `tests/data/github-openapi.json`. What does
+not conform is listed in `violations`, which the end of each `with StandIn() as github:` block holds to be empty. Only
+failures that a test orders (a gateway's 502) are free of it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from openapi_core import Config, OpenAPI
+from openapi_core.datatypes import RequestParameters
+from openapi_core.exceptions import OpenAPIError
+from werkzeug.datastructures import Headers, ImmutableMultiDict
+
+DATA = Path(__file__).parent.parent / "data"
+TOKEN = "ghs_standin0123456789"  # noqa: S105
+BOT = ("github-actions[bot]", "Bot")
+MAX_BODY = 65_536
+NOW = "2026-05-04T10:20:30Z"
+
+Json = Any
+User = tuple[str, str]
+
+
+@dataclass
+class Request:
+    """What openapi-core wants to know of a request."""
+
+    host_url: str
+    path: str
+    method: str
+    body: bytes
+    content_type: str
+    parameters: RequestParameters
+
+
+@dataclass
+class Response:
+    """What openapi-core wants to know of a response."""
+
+    status_code: int
+    data: bytes
+    headers: Headers
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The nth request of a method is answered with this status; `lands`: what it asked for is done all the same."""
+
+    method: str
+    nth: int
+    status: int
+    lands: bool = False
+    body: str = '{"message":"Server Error"}'
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Json
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class StandIn:
+    """One repository of GitHub. Fill `issues` and `pulls`, order `failures`, then look at what happened."""
+
+    repository = "octo-org/shop"
+
+    def __init__(self, *, writes_as: User = BOT, prefix: str = "") -> None:
+        self.writes_as = writes_as
+        self.prefix = prefix
+        self.issues: dict[int, list[dict[str, Json]]] = {}
+        self.pulls: dict[int, dict[str, Json]] = {}
+        self.failures: list[Failure] = []
+        self.requests: list[str] = []
+        self.violations: list[str] = []
+        self._seen: Counter[str] = Counter()
+        self._next_id = 1000
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.standin = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> StandIn:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        if kind is None:
+            assert not self.violations, "\n".join(self.violations)
+
+    @property
+    def host_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def api_url(self) -> str:
+        return self.host_url + self.prefix
+
+    # --- what a test puts in and looks at ---
+
+    def add_comment(self, number: int, body: str, author: User | None = None) -> dict[str, Json]:
+        """A comment that somebody wrote; by default whoever holds the token."""
+        self._next_id += 1
+        comment = _comment_json(self, number, self._next_id, body, author or self.writes_as)
+        self.issues.setdefault(number, []).append(comment)
+        return comment
+
+    def add_pull(self, number: int, **changes: Json) -> dict[str, Json]:
+        """A pull request like the one of the webhook examples, but for `changes`."""
+        opened = json.loads((DATA / "webhooks/pull_request.opened.json").read_text(encoding="utf-8"))
+        self.pulls[number] = {**opened["pull_request"], "number": number, **changes}
+        return self.pulls[number]
+
+    def bodies(self, number: int) -> list[str]:
+        return [comment["body"] for comment in self.issues.get(number, [])]
+
+    # --- the server's side ---
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
+        with self._lock:
+            self._seen[method] += 1
+            self.requests.append(f"{method} {target}")
+            request = self._check_request(method, target, headers, body)
+            failure = self._ordered_failure(method)
+            if failure and not failure.lands:
+                return failure
+            known = headers.get("Authorization") in {f"token {TOKEN}", f"Bearer {TOKEN}"}
+            answer = self._route(method, target, body) if known else _problem(401, "Bad credentials")
+            self._check_answer(request, answer)
+            return failure or answer
+
+    def _ordered_failure(self, method: str) -> Failure | None:
+        wanted = (method, self._seen[method])
+        return next((failure for failure in self.failures if (failure.method, failure.nth) == wanted), None)
+
+    @cached_property
+    def _api(self) -> OpenAPI:
+        description = json.loads((DATA / "github-openapi.json").read_text(encoding="utf-8"))
+        description["servers"] = [{"url": self.api_url}]
+        # The description is GitHub's; it is not ours to validate (that takes seconds), and None is how to say so.
+        return OpenAPI.from_dict(description, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
+
+    def _check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
+        url = urlsplit(target)
+        parameters = RequestParameters(query=ImmutableMultiDict(parse_qsl(url.query)), header=Headers(dict(headers)))
+        kind = headers.get("Content-Type", "").lower()
+        request = Request(self.host_url, url.path, method.lower(), body, kind, parameters)
+        self._record(f"request {method} {target}", lambda: self._api.validate_request(request))
+        return request
+
+    def _check_answer(self, request: Request, answer: Answer) -> None:
+        data = json.dumps(answer.body).encode()
+        response = Response(answer.status, data, Headers(dict(answer.headers)))
+        what = f"answer {answer.status} to {request.method} {request.path}"
+        self._record(what, lambda: self._api.validate_response(request, response))
+
+    def _record(self, what: str, check: Any) -> None:
+        try:
+            check()
+        except OpenAPIError as error:
+            reasons = [reason.message for reason in getattr(error.__cause__ or error, "schema_errors", [])]
+            self.violations.append(f"{what}: {type(error).__name__}: {error}; {reasons[:5]}")
+
+    def _route(self, method: str, target: str, body: bytes) -> Answer:
+        parts = urlsplit(target).path.removeprefix(f"{self.prefix}/repos/{self.repository}").strip("/").split("/")
+        match method, parts:
+            case "GET", [*_, "user"]:
+                return self._user()
+            case "GET", ["pulls", number] if int(number) in self.pulls:
+                return Answer(200, self.pulls[int(number)])
+            case "GET", ["issues", number, "comments"]:
+                return self._page(int(number), target)
+            case "POST", ["issues", number, "comments"]:
+                return self._post(int(number), json.loads(body)["body"])
+            case "PATCH", ["issues", "comments", number]:
+                return self._patch(int(number), json.loads(body)["body"])
+        return _problem(404, "Not Found")
+
+    def _user(self) -> Answer:
+        if self.writes_as[1] == "Bot":
+            return _problem(403, "Resource not accessible by integration")
+        return Answer(200, {**_user_json(*self.writes_as), **_PROFILE})
+
+    def _page(self, number: int, target: str) -> Answer:
+        url = urlsplit(target)
+        query = dict(parse_qsl(url.query))
+        size, page = min(int(query.get("per_page", 30)), 100), int(query.get("page", 1))
+        comments = self.issues.get(number, [])
+        pages = max(1, -(-len(comments) // size))
+
+        def link(to: int, rel: str) -> str:
+            return f'<{self.host_url}{url.path}?{urlencode({**query, "page": to})}>; rel="{rel}"'
+
+        links = [link(page + 1, "next"), link(pages, "last")] if page < pages else []
+        headers = {"Link": ", ".join(links)} if links else {}
+        return Answer(200, comments[(page - 1) * size : page * size], headers)
+
+    def _post(self, number: int, body: str) -> Answer:
+        if len(body) > MAX_BODY:
+            return _too_long()
+        comment = self.add_comment(number, body)
+        return Answer(201, comment, {"Location": comment["url"]})
+
+    def _patch(self, number: int, body: str) -> Answer:
+        if len(body) > MAX_BODY:
+            return _too_long()
+        for comment in (comment for comments in self.issues.values() for comment in comments):
+            if comment["id"] == number:
+                comment["body"] = body
+                return Answer(200, comment)
+        return _problem(404, "Not Found")
+
+
+class _Server(ThreadingHTTPServer):
+    standin: StandIn
+    daemon_threads = False  # so that closing the server waits for its threads, and no socket outlives a test
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.server.standin.answer(self.command, self.path, dict(self.headers.items()), body)
+        data = (answer.body if isinstance(answer, Failure) else json.dumps(answer.body)).encode()
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+        """Nothing: `requests` remembers."""
+
+
+_PROFILE = {
+    **dict.fromkeys(("bio", "blog", "company", "email", "hireable", "location", "name")),
+    "blog": "",
+    **dict.fromkeys(("followers", "following", "public_gists", "public_repos"), 0),
+    "created_at": NOW,
+    "updated_at": NOW,
+}
+
+
+def _user_json(login: str, kind: str) -> Json:
+    number = sum(login.encode())
+    api = f"https://api.github.com/users/{login}"
+    parts = ("followers", "following", "gists", "starred", "subscriptions", "organizations", "repos", "events")
+    return {
+        "login": login,
+        "id": number,
+        "node_id": f"U_{number}",
+        "type": kind,
+        "site_admin": False,
+        "gravatar_id": "",
+        "avatar_url": f"https://avatars.githubusercontent.com/u/{number}",
+        "html_url": f"https://github.com/{login}",
+        "url": api,
+        "received_events_url": f"{api}/received_events",
+        **{f"{part}_url": f"{api}/{part}" for part in parts},
+    }
+
+
+def _comment_json(standin: StandIn, number: int, comment_id: int, body: str, author: User) -> dict[str, Json]:
+    issues = f"{standin.api_url}/repos/{standin.repository}/issues"
+    return {
+        "id": comment_id,
+        "node_id": f"IC_{comment_id}",
+        "url": f"{issues}/comments/{comment_id}",
+        "html_url": f"https://github.com/{standin.repository}/pull/{number}#issuecomment-{comment_id}",
+        "issue_url": f"{issues}/{number}",
+        "body": body,
+        "user": _user_json(*author),
+        "author_association": "NONE",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+
+
+def _problem(status: int, message: str) -> Answer:
+    return Answer(status, {"message": message, "documentation_url": "https://docs.github.com/rest"})
+
+
+def _too_long() -> Answer:
+    error = {"resource": "IssueComment", "code": "unprocessable", "field": "body", "message": "body is too long"}
+    return Answer(422, {**_problem(422, "Validation Failed").body, "errors": [error]})

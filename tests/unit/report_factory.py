@@ -1,0 +1,190 @@
+"""Outcomes of a gate, as the verdict makes them; a test states only what is different about its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, Literal
+
+from ci_eval.comparison import Comparison, Pair
+from ci_eval.config import GatePolicy
+from ci_eval.datasets import Leak
+from ci_eval.golden.cases import Case, Edits
+from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.records import CellResult, Fingerprint, Header, Record
+from ci_eval.text import Untrusted
+from ci_eval.verdict import decide
+
+BASE, CANDIDATE = "a" * 40, "b" * 40
+Change = Literal["broke", "repaired", "lost", "same"]
+
+HEADER = Header(
+    suite="helpdesk",
+    commit="c" * 40,
+    version="0.1.0",
+    time="2026-05-04T08:30:00Z",
+    event="push",
+    deterministic=True,
+    fingerprint=Fingerprint(target="d" * 64, golden="e" * 64, scorers="f" * 64),
+)
+NO_EDITS = Edits((), (), ())
+
+
+def case(name: str, **different: Any) -> Case:
+    shown: dict[str, Any] = {"input": f"Where is order {name}?", "expected": {"category": "billing"}}
+    return Case(**{"id": name, "category": "billing", **shown, **different})
+
+
+def cell(passed: bool = True, **different: Any) -> CellResult:
+    fields = {"scorer": "exact", "dimension": "task_accuracy", "reason": "category is other, not billing"}
+    return CellResult(**{**fields, "score": int(passed), "passed": passed, **different})
+
+
+def record(name: str, *cells: CellResult, **different: Any) -> Record:
+    fields: dict[str, Any] = {
+        "request": "9" * 64,
+        "output": '{"category": "billing"}' if all(one.passed for one in cells) else '{"category": "other"}',
+        "finish": "stop",
+        "latency_ms": 120.0,
+        "tokens_in": 400,
+        "tokens_out": 30,
+    }
+    return Record(**{"case": name, "cells": list(cells), **fields, **different})
+
+
+def lost_record(name: str, error: str = "HTTP 503 after 4 tries") -> Record:
+    return Record(case=name, request="9" * 64, error=Untrusted(error), error_kind="infrastructure")
+
+
+_PASSED: Mapping[Change, tuple[bool, bool]] = {
+    "broke": (True, False),
+    "repaired": (False, True),
+    "lost": (True, False),
+    "same": (True, True),
+}
+
+
+def comparison(changes: Mapping[str, Change], dimension: str = "task_accuracy", **of_cases: Any) -> Comparison:
+    base, candidate = {}, {}
+    for name, change in changes.items():
+        before, after = (cell(passed, dimension=dimension) for passed in _PASSED[change])
+        base[name] = record(name, before)
+        candidate[name] = lost_record(name) if change == "lost" else record(name, after)
+    pairs = tuple(
+        Pair(name, "exact", dimension, Fraction(1), base[name].cells[0], next(iter(candidate[name].cells), None))
+        for name in changes
+    )
+    return Comparison(pairs, {name: case(name, **of_cases) for name in changes}, base, candidate)
+
+
+def some(total: int = 300, *, broke: int = 0, repaired: int = 0, lost: int = 0) -> dict[str, Change]:
+    """What became of each of so many cases."""
+    kinds: list[Change] = ["broke"] * broke
+    kinds += ["repaired"] * repaired
+    kinds += ["lost"] * lost
+    kinds += ["same"] * (total - len(kinds))
+    return {f"case-{number:04}": kind for number, kind in enumerate(kinds)}
+
+
+def suite(compared: Comparison | None = None, *, gate: GatePolicy | None = None, **different: Any) -> SuiteOutcome:
+    compared = compared or comparison(some())
+    dimensions = list(dict.fromkeys(pair.dimension for pair in compared.pairs))
+    fields: dict[str, Any] = {
+        "suite": "helpdesk",
+        "dimensions": decide(compared, dimensions, gate or GatePolicy()),
+        "comparison": compared,
+        "notes": (),
+        "edits": NO_EDITS,
+        "new_cases": {},
+        "leaks": (),
+        "warnings": (),
+        "base_header": HEADER,
+        "base_stored": True,
+        "calls": len(compared.cases),
+    }
+    return SuiteOutcome(**{**fields, **different})
+
+
+def joined(*parts: Comparison) -> Comparison:
+    """Several dimensions of the same cases."""
+    first = parts[0]
+    pairs = tuple(pair for part in parts for pair in part.pairs)
+    return replace(first, pairs=pairs)
+
+
+def outcome(*suites: SuiteOutcome, **different: Any) -> GateOutcome:
+    from ci_eval.verdict import worst
+
+    fields: dict[str, Any] = {
+        "verdict": worst(one.verdict for one in suites),
+        "reason": "judged",
+        "base_commit": BASE,
+        "candidate_commit": CANDIDATE,
+        "suites": suites,
+        "seconds": 41.6,
+    }
+    return GateOutcome(**{**fields, **different})
+
+
+def full(text: str = "ordinary", *, id_text: str = "case") -> GateOutcome:
+    """An outcome with something in every place, all of it saying `text` where somebody else may write."""
+    compared = comparison({f"{id_text}-1": "broke", f"{id_text}-2": "repaired", f"{id_text}-3": "lost"})
+    names = list(compared.cases)
+    broken = record(names[0], cell(False, reason=text), output=text)
+    compared = replace(
+        compared,
+        pairs=(replace(compared.pairs[0], candidate=broken.cells[0]), *compared.pairs[1:]),
+        cases={name: case(name, input=text or "x", expected=text) for name in names},
+        base={**compared.base, names[0]: record(names[0], cell(), output=text)},
+        candidate={**compared.candidate, names[0]: broken, names[2]: lost_record(names[2], text)},
+    )
+    hostile = Untrusted(text)
+    one = suite(
+        compared,
+        notes=(ChangeNote("prompt", hostile, (hostile, hostile), hostile), ChangeNote(text, hostile, (hostile,))),
+        edits=Edits(("new-1", "new-2"), ("gone-1",), ("other-1",)),
+        new_cases={"new-1": record("new-1", cell(False, reason=text), output=text)},
+        leaks=(Leak(names[0], "input", text, 7, True), Leak(names[1], "answer", text, None, False)),
+        warnings=(hostile,),
+    )
+    return outcome(one, policy_notes=(hostile,), problem=hostile)
+
+
+def realistic() -> GateOutcome:
+    """A prompt that lost a rule: what a reviewer would see."""
+    accuracy = comparison(some(broke=12, repaired=2))
+    form = comparison(some(broke=1), "format")
+    behaviour = comparison(some(), "behaviour")
+    compared = joined(accuracy, form, behaviour)
+    edges = {name: case(name, stratum="edge", category="account") for name in list(compared.cases)[3:40]}
+    diff = "@@ -18,3 +18,2 @@\n ## priority\n-- urgent: money taken wrongly, pictures lost or exposed\n - low: a question"
+    return outcome(
+        suite(
+            replace(compared, cases={**compared.cases, **edges}),
+            gate=GatePolicy(per_dimension={"format": "any"}),
+            notes=(
+                ChangeNote("prompt", Untrusted("golden/helpdesk/prompt.md"), (), Untrusted(diff)),
+                ChangeNote("model", Untrusted("golden/helpdesk/model.yaml"), (Untrusted("temperature 0 → 0.7"),)),
+            ),
+            edits=Edits(("refund-091", "refund-092"), ("refund-004",), ()),
+            new_cases={name: record(name, cell()) for name in ("refund-091", "refund-092")},
+            leaks=(Leak("case-0007", "input", "golden/helpdesk/train.jsonl", 41, False),),
+        ),
+        policy_notes=(Untrusted("golden/helpdesk/cases/billing.jsonl changes: helpdesk is judged by main's version"),),
+    )
+
+
+def sections_text(items: Sequence[object]) -> str:
+    """Everything in a model, untrusted texts revealed: to see that a word is nowhere."""
+    found: list[str] = []
+    for item in items:
+        if isinstance(item, Untrusted):
+            found.append(item.text())
+        elif isinstance(item, str):
+            found.append(str(item))
+        elif isinstance(item, tuple):
+            found.append(sections_text(item))
+        elif hasattr(item, "__dataclass_fields__"):
+            found.append(sections_text([getattr(item, name) for name in item.__dataclass_fields__]))
+    return "\n".join(found)
