@@ -7,11 +7,10 @@ So: imported late, only GET and PATCH retried, and every failure told in our own
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ci_eval.github.event import Part, Positive, PullRequest, Sha, Token
 from ci_eval.text import Untrusted
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from github.Issue import Issue
     from github.IssueComment import IssueComment
     from github.NamedUser import NamedUser
+    from github.Organization import Organization
+    from github.PullRequest import PullRequest as PullRequestNow
     from github.Repository import Repository
 
 ACTIONS_BOT = "github-actions[bot]"
@@ -117,8 +118,7 @@ class GitHub:
     def whoami(self) -> Account:
         """The account that the token writes as. GitHub tells a workflow's own token 403; it is the Actions bot."""
         try:
-            with _translated():
-                return _account(self._api.get_user())
+            return _ask(lambda: _account(self._api.get_user()))
         except GitHubUnavailable as error:
             if error.status == 403:
                 return Account(ACTIONS_BOT, is_bot=True)
@@ -126,45 +126,35 @@ class GitHub:
 
     def comments(self, number: int) -> list[Comment]:
         """All comments of a pull request, over all pages."""
-        with _translated():
-            return [_comment(found) for found in self._issue(number).get_comments()]
+        return _ask(lambda: [_comment(found) for found in self._issue(number).get_comments()])
 
     def create_comment(self, number: int, body: str) -> Comment:
         """Post a comment, once: on a failure the caller looks whether it arrived before it tries again."""
-        with _translated():
-            return _comment(self._issue(number).create_comment(body))
+        return _ask(lambda: _comment(self._issue(number).create_comment(body)))
 
     def edit_comment(self, number: int, comment_id: int, body: str) -> Comment:
-        with _translated():
+        def edit() -> Comment:
             comment = self._issue(number).get_comment(comment_id)
             comment.edit(body)
             return _comment(comment)
 
+        return _ask(edit)
+
     def pull(self, number: int) -> Pull:
-        with _translated():
-            now = _PullNow.model_validate(self._repository.get_pull(number).raw_data)
-        return Pull(
-            number=now.number,
-            state=now.state,
-            head_sha=now.head.sha,
-            base_ref=now.base.ref,
-            base_sha=now.base.sha,
-            merge_sha=now.merge_commit_sha,
-            fork=now.is_fork,
-        )
+        return _ask(lambda: _pull(self._repository.get_pull(number)))
 
     @cached_property
     def _api(self) -> github.Github:
-        github = _pygithub()
-        retry = github.GithubRetry(
+        pygithub = _pygithub()
+        retry = pygithub.GithubRetry(
             total=_RETRIES,
             allowed_methods={"GET", "PATCH"},
             backoff_factor=self.backoff_seconds,
             max_rate_limit_wait=_MAX_WAIT_SECONDS,
             retry_after_max=_MAX_WAIT_SECONDS,
         )
-        return github.Github(
-            auth=github.Auth.Token(self.token.reveal()),
+        api: github.Github = pygithub.Github(
+            auth=pygithub.Auth.Token(self.token.reveal()),
             base_url=self.api_url,
             timeout=_TIMEOUT_SECONDS,
             per_page=100,
@@ -174,6 +164,7 @@ class GitHub:
             lazy=True,  # a repository or an issue is a name here: no request of its own
             user_agent="ci-eval",
         )
+        return api
 
     @property
     def _repository(self) -> Repository:
@@ -183,13 +174,26 @@ class GitHub:
         return self._repository.get_issue(number)
 
 
+def _pull(found: PullRequestNow) -> Pull:
+    now = _PullNow.model_validate(found.raw_data)
+    return Pull(
+        number=now.number,
+        state=now.state,
+        head_sha=now.head.sha,
+        base_ref=now.base.ref,
+        base_sha=now.base.sha,
+        merge_sha=now.merge_commit_sha,
+        fork=now.is_fork,
+    )
+
+
 def _comment(found: IssueComment) -> Comment:
     # PyGithub reads an answer that is no comment as a comment of Nones.
     now = _CommentNow(id=found.id, html_url=found.html_url, body=found.body)
     return Comment(now.id, now.html_url, _account(found.user) if found.user else None, Untrusted(now.body))
 
 
-def _account(found: NamedUser | AuthenticatedUser) -> Account:
+def _account(found: NamedUser | Organization | AuthenticatedUser) -> Account:
     now = _UserNow(login=found.login, type=found.type)
     return Account(now.login, now.type == "Bot")
 
@@ -232,19 +236,26 @@ _CAUSES = {
 }
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Whatever goes wrong within becomes GitHubUnavailable, without the cause that quotes the answer's body."""
+Answer = TypeVar("Answer")
+
+
+def _ask(question: Callable[[], Answer]) -> Answer:
+    """What GitHub answers; whatever goes wrong becomes GitHubUnavailable.
+
+    It is raised outside of the handlers: as a `__context__` the first error would keep the answer's body, and its
+    connection, for as long as ours is looked at.
+    """
     import requests  # noqa: PLC0415
 
-    github = _pygithub()
+    pygithub = _pygithub()
     try:
-        yield
-    except github.RateLimitExceededException:
-        raise GitHubUnavailable(_CAUSES[429], 429) from None
-    except github.GithubException as error:
-        raise GitHubUnavailable(_CAUSES.get(error.status, "GitHub answered with an error"), error.status) from None
+        return question()
+    except pygithub.RateLimitExceededException:
+        failure = GitHubUnavailable(_CAUSES[429], 429)
+    except pygithub.GithubException as error:
+        failure = GitHubUnavailable(_CAUSES.get(error.status, "GitHub answered with an error"), error.status)
     except requests.RequestException:
-        raise GitHubUnavailable("GitHub gave no answer") from None
+        failure = GitHubUnavailable("GitHub gave no answer")
     except Exception:  # PyGithub meets an answer that it did not expect with nearly any exception
-        raise GitHubUnavailable("GitHub's answer could not be read") from None
+        failure = GitHubUnavailable("GitHub's answer could not be read")
+    raise failure

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from tabulate import tabulate
 
@@ -137,10 +137,11 @@ def _section(section: Section, page: _Page, limit: int) -> _Part:
     opening, closing = _frame(section)
     if not room.take(f"{opening}\n\n{closing}"):
         return _Part(None, cut=True)
-    blocks = [text for block in section.blocks for text in _block(block, room)]
-    if not blocks:
+    blocks = [list(_block(block, room)) for block in section.blocks]
+    if not all(blocks):
         return _Part(None, cut=True)
-    return _Part("\n\n".join([*opening.splitlines(), *blocks, *closing.splitlines()]), limit - room.left, room.full)
+    texts = [*opening.splitlines(), *chain.from_iterable(blocks), *closing.splitlines()]
+    return _Part("\n\n".join(texts), limit - room.left, room.full)
 
 
 def _frame(section: Section) -> tuple[str, str]:
@@ -217,7 +218,7 @@ def _entry(entry: Entry, page: _Page) -> str:
 def _quote(quote: Quote, page: _Page) -> str:
     if quote.text is None:
         return quote.label
-    block = fence(quote.text, limit=page.longest_quote, lines=30)
+    block = fence(quote.text, limit=page.longest_quote, lines=page.longest_quote // 40)
     return f"{quote.label}:\n{block}" if quote.label else block
 
 

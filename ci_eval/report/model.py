@@ -146,13 +146,13 @@ def _how_sure(outcome: GateOutcome) -> Iterator[Section]:
 def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
     unknown = len(suite.comparison.lost())
     if unknown:
-        yield f"{CASE.count(unknown)} got no score; a dimension passes only if it would with all of them broken. "
-    if not suite.base_header.deterministic:
+        yield f"{CASE.count(unknown)} got no score. A dimension passes only if it would with every unknown score broken."
+    elif not suite.base_header.deterministic:
         yield "Each side was asked once per case, and this model does not always answer alike: "
         yield "a few flipped cases may be noise."
-        return
-    yield "Every answer of this model is repeatable, so "
-    yield from _resolution(suite)
+    else:
+        yield "Every answer of this model is repeatable, so "
+        yield from _resolution(suite)
 
 
 def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:

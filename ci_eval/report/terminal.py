@@ -56,7 +56,9 @@ def _section(section: Section, most: int) -> Iterator[RenderableType]:
         yield Line.assemble(("Suite ", "bold"), (log(section.suite), "bold"))
     if section.folded:
         yield Line(section.heading, style="bold")
-    for block in section.blocks:
+    for number, block in enumerate(section.blocks):
+        if number and isinstance(block, Table):
+            yield ""
         yield from _block(block, most)
 
 
@@ -75,7 +77,8 @@ def _block(block: Block, most: int) -> Iterator[RenderableType]:
             yield from (_bullet(item) for item in block.items[:most])
             yield from _more(len(block.items) - most, block.noun)
         case Entries():
-            for entry in block.items[:most]:
+            for number, entry in enumerate(block.items[:most]):
+                yield from ("",) if number else ()
                 yield from _entry(entry, most)
             yield from _more(len(block.items) - most, block.noun)
 
@@ -95,7 +98,6 @@ def _entry(entry: Entry, most: int) -> Iterator[RenderableType]:
     yield Line.assemble((log(entry.name), "bold"), " ", _line(entry.about))
     for block in entry.blocks:
         yield from _block(block, most)
-    yield ""
 
 
 def _quote(quote: Quote) -> Iterator[RenderableType]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from ci_eval.golden.cases import Case, Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
 from ci_eval.text import Untrusted
-from ci_eval.verdict import decide
+from ci_eval.verdict import decide, worst
 
 BASE, CANDIDATE = "a" * 40, "b" * 40
 Change = Literal["broke", "repaired", "lost", "same"]
@@ -114,8 +114,6 @@ def joined(*parts: Comparison) -> Comparison:
 
 
 def outcome(*suites: SuiteOutcome, **different: Any) -> GateOutcome:
-    from ci_eval.verdict import worst
-
     fields: dict[str, Any] = {
         "verdict": worst(one.verdict for one in suites),
         "reason": "judged",
@@ -158,7 +156,9 @@ def realistic() -> GateOutcome:
     behaviour = comparison(some(), "behaviour")
     compared = joined(accuracy, form, behaviour)
     edges = {name: case(name, stratum="edge", category="account") for name in list(compared.cases)[3:40]}
-    diff = "@@ -18,3 +18,2 @@\n ## priority\n-- urgent: money taken wrongly, pictures lost or exposed\n - low: a question"
+    diff = (
+        "@@ -18,3 +18,2 @@\n ## priority\n-- urgent: money taken wrongly, pictures lost or exposed\n - low: a question"
+    )
     return outcome(
         suite(
             replace(compared, cases={**compared.cases, **edges}),
@@ -175,16 +175,13 @@ def realistic() -> GateOutcome:
     )
 
 
-def sections_text(items: Sequence[object]) -> str:
-    """Everything in a model, untrusted texts revealed: to see that a word is nowhere."""
-    found: list[str] = []
-    for item in items:
-        if isinstance(item, Untrusted):
-            found.append(item.text())
-        elif isinstance(item, str):
-            found.append(str(item))
-        elif isinstance(item, tuple):
-            found.append(sections_text(item))
-        elif hasattr(item, "__dataclass_fields__"):
-            found.append(sections_text([getattr(item, name) for name in item.__dataclass_fields__]))
-    return "\n".join(found)
+def revealed(item: object) -> str:
+    """Everything that a part of a model says, one after the other."""
+    if isinstance(item, Untrusted):
+        return item.text()
+    if isinstance(item, str):
+        return str(item)
+    if isinstance(item, tuple):
+        return "".join(revealed(one) for one in item)
+    names = getattr(item, "__dataclass_fields__", ())
+    return "".join(revealed(getattr(item, name)) for name in names)

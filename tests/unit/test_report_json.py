@@ -1,0 +1,98 @@
+"""The report for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hostile import HOSTILE
+from report_factory import comparison, full, outcome, realistic, some, suite
+
+from ci_eval.changes import Changes, FileChange, SuiteChanges
+from ci_eval.config import GatePolicy
+from ci_eval.report.json_report import to_json
+from ci_eval.text import Untrusted
+from ci_eval.verdict import Verdict
+
+
+def test_it_names_its_format_and_verdict() -> None:
+    found = to_json(realistic())
+    assert found["format"] == "ci-eval report 1"
+    assert (found["verdict"], found["reason"]) == ("regression", "judged")
+
+
+def test_numbers_are_exact_to_four_digits() -> None:
+    found = to_json(outcome(suite(comparison(some(300, broke=10)))))
+    assert found["suites"][0]["dimensions"] == [
+        {
+            "name": "task_accuracy",
+            "verdict": "regression",
+            "base": "100.0000",
+            "candidate": "96.6667",
+            "drop": "3.3333",
+            "worst_drop": "3.3333",
+            "limit": "1.0000",
+            "cells": 300,
+            "broke": 10,
+            "repaired": 0,
+            "missing": 0,
+        }
+    ]
+
+
+def test_a_drop_just_below_the_limit_is_not_rounded_onto_it() -> None:
+    strict = GatePolicy(max_drop=0.33334)
+    [dimension] = to_json(outcome(suite(comparison(some(300, broke=1)), gate=strict)))["suites"][0]["dimensions"]
+    assert float(dimension["drop"]) < 0.33334
+    assert dimension["verdict"] == "pass"
+
+
+def test_unknown_scores_are_null() -> None:
+    [dimension] = to_json(outcome(suite(comparison({"a": "lost"}))))["suites"][0]["dimensions"]
+    assert dimension["candidate"] is None
+
+
+def test_cases_by_what_became_of_them() -> None:
+    found = to_json(full("text"))["suites"][0]
+    assert [one["case"] for one in found["broken"]] == ["case-1"]
+    assert found["repaired"] == ["case-2"]
+    assert found["errors"] == [{"case": "case-3", "candidate": "text"}]
+    assert found["edits"] == {"added": ["new-1", "new-2"], "removed": ["gone-1"], "rewritten": ["other-1"]}
+    assert found["new_cases"] == [{"case": "new-1", "scores": 1, "failed": ["exact"]}]
+    assert found["leaks"][0] == {"case": "case-1", "part": "input", "file": "text", "line": 7, "exact": True}
+
+
+def test_changes_by_suite() -> None:
+    touched = SuiteChanges("helpdesk", (FileChange("prompt", "p.md", "changed"),), ("golden/a.jsonl",), settings=True)
+    one = outcome(suite(), changes=Changes((touched,), (), (), shared_policy=False, paths=("p.md",)))
+    assert to_json(one)["changes"] == [
+        {
+            "suite": "helpdesk",
+            "subject": [{"role": "prompt", "path": "p.md", "kind": "changed"}],
+            "policy": ["golden/a.jsonl"],
+            "settings": True,
+        }
+    ]
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text], ids=str)
+def test_no_string_of_it_is_a_workflow_command(text: str) -> None:
+    printed = json.dumps(to_json(full(text)), ensure_ascii=False)
+    assert "::" not in printed
+    assert "##[" not in printed
+    assert "\x1b" not in printed
+
+
+@pytest.mark.parametrize("how", ["policy", "argument"])
+def test_hidden_texts_are_not_in_it(how: str) -> None:
+    one = full("a secret")
+    plain = replace(one.suites[0], leaks=(), warnings=(), notes=())
+    one = replace(one, suites=(plain,), problem=None, policy_notes=(), hide_outputs=how == "policy")
+    assert "a secret" not in json.dumps(to_json(one, show_outputs=how != "argument"))
+
+
+def test_a_gate_that_stopped_says_why() -> None:
+    found = to_json(outcome(verdict=Verdict.INCONCLUSIVE, reason="stopped", problem=Untrusted("no key\nset one")))
+    assert found["problem"] == "no key\\u{a}set one"
+    assert found["suites"] == []

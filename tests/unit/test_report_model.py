@@ -1,0 +1,352 @@
+"""What a report says of an outcome, whoever renders it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from report_factory import (
+    HEADER,
+    cell,
+    comparison,
+    full,
+    joined,
+    lost_record,
+    outcome,
+    realistic,
+    record,
+    revealed,
+    some,
+    suite,
+)
+
+from ci_eval.comparison import Comparison
+from ci_eval.config import GatePolicy
+from ci_eval.datasets import Leak
+from ci_eval.golden.cases import Edits
+from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.report.document import Entries, Section, Sides, Table
+from ci_eval.report.model import build
+from ci_eval.text import Untrusted
+from ci_eval.verdict import Verdict
+
+
+def headline(one: GateOutcome) -> str:
+    return revealed(build(one).headline)
+
+
+def section(one: GateOutcome, title: str) -> Section:
+    return next(section for section in build(one).sections if section.title == title)
+
+
+def titles(one: GateOutcome) -> list[str]:
+    return [section.title for section in build(one).sections]
+
+
+def rows(one: GateOutcome, title: str, table: int = 0) -> list[list[str]]:
+    found = [block for block in section(one, title).blocks if isinstance(block, Table)][table]
+    return [[revealed(text) for text in row] for row in found.rows]
+
+
+def said(one: GateOutcome, title: str) -> str:
+    return "".join(revealed(block) for block in section(one, title).blocks)
+
+
+def gated(total: int = 300, limit: object = 1, **kinds: int) -> SuiteOutcome:
+    policy = GatePolicy(per_dimension={"task_accuracy": limit})
+    return suite(comparison(some(total, **kinds)), gate=policy)
+
+
+class TestHeadline:
+    def test_a_regression_names_dimension_drop_and_limit(self) -> None:
+        assert headline(outcome(gated(broke=12, repaired=2))) == "task_accuracy fell by 3.3 points (limit 1)"
+
+    def test_a_drop_of_exactly_the_limit_is_shown_as_one(self) -> None:
+        assert headline(outcome(gated(100, broke=1))) == "task_accuracy fell by 1.0 point (limit 1)"
+
+    def test_one_broken_case_where_none_may_break(self) -> None:
+        words = "1 score of task_accuracy broke (limit: any broken case)"
+        assert headline(outcome(gated(limit="any", broke=1))) == words
+
+    def test_several_dimensions_and_suites(self) -> None:
+        names = ("a", "b", "c", "d", "e")
+        parts = [comparison(some(10, broke=1), name) for name in names]
+        two = outcome(suite(joined(*parts)), suite(suite="other"))
+        one_each = "; ".join(f"helpdesk: {name} fell by 10.0 points (limit 1)" for name in "abc")
+        assert headline(two) == f"{one_each}; and 2 more dimensions are so"
+
+    def test_pass(self) -> None:
+        assert headline(outcome(gated(broke=2))) == "no dimension fell by 1 point or more"
+
+    def test_pass_with_other_limits(self) -> None:
+        two = joined(comparison(some()), comparison(some(), "format"))
+        strict = GatePolicy(per_dimension={"format": "any"})
+        wide = GatePolicy(per_dimension={"format": 2.5})
+        words = "no dimension fell by 1 point or more, and no case broke in format"
+        assert headline(outcome(suite(two, gate=strict))) == words
+        assert headline(outcome(suite(two, gate=wide))) == "no dimension fell by its limit (1 to 2.5 points) or more"
+        assert headline(outcome(gated(limit="any"))) == "no case broke in task_accuracy"
+
+    def test_inconclusive_says_what_is_unknown_and_what_it_may_hide(self) -> None:
+        words = "4 of 300 scores of task_accuracy are unknown: it may have fallen by 1.3 points (limit 1)"
+        assert headline(outcome(gated(lost=4))) == words
+
+    def test_inconclusive_where_nothing_may_break(self) -> None:
+        words = "1 of 300 scores of task_accuracy is unknown, and may be broken (limit: any broken case)"
+        assert headline(outcome(gated(limit="any", lost=1))) == words
+
+    def test_inconclusive_with_nothing_known(self) -> None:
+        assert headline(outcome(gated(3, lost=3))) == "nothing is known of task_accuracy"
+
+    @pytest.mark.parametrize(
+        ("reason", "verdict", "words"),
+        [
+            ("nothing relevant changed", "pass", "nothing that ci-eval watches changed"),
+            ("only policy changed", "pass", "only the policy changed; no model was called"),
+            ("bootstrap", "inconclusive", "nothing on main to compare with; merge, then require the check"),
+            ("stopped", "inconclusive", "the gate ended before it could judge"),
+            ("judged", "inconclusive", "the gate ended before it could judge"),
+        ],
+    )
+    def test_without_a_judgement(self, reason: str, verdict: str, words: str) -> None:
+        assert headline(outcome(reason=reason, verdict=Verdict(verdict))) == words
+
+    def test_a_verdict_that_no_dimension_explains_is_not_explained_by_one(self) -> None:
+        passed = outcome(gated(), reason="stopped", verdict=Verdict.INCONCLUSIVE)
+        assert headline(passed) == "the gate ended before it could judge"
+
+
+class TestDimensions:
+    def test_a_row_a_dimension(self) -> None:
+        assert rows(outcome(gated(broke=12, repaired=2)), "Dimensions") == [
+            ["task_accuracy", "99.3", "96.0", "−3.3", "1", "12", "2", "regression"]
+        ]
+
+    def test_a_drop_just_below_the_limit_is_not_shown_as_the_limit(self) -> None:
+        row = rows(outcome(gated(1004, broke=10)), "Dimensions")[0]
+        assert row == ["task_accuracy", "100.000", "99.004", "−0.996", "1", "10", "0", "pass"]
+
+    def test_a_gain_has_a_plus(self) -> None:
+        assert rows(outcome(gated(repaired=3)), "Dimensions")[0][1:4] == ["99.0", "100.0", "+1.0"]
+
+    def test_what_is_unknown_is_told_beside_what_is_known(self) -> None:
+        row = rows(outcome(gated(200, lost=4)), "Dimensions")[0]
+        assert row[3] == "0.0 (at worst −2.0)"
+
+    def test_nothing_known(self) -> None:
+        assert rows(outcome(gated(2, lost=2)), "Dimensions")[0][2] == "unknown"
+
+    def test_any_is_said_in_words(self) -> None:
+        assert rows(outcome(gated(limit="any")), "Dimensions")[0][4] == "any broken case"
+
+    def test_suites_are_named_where_there_are_two(self) -> None:
+        assert section(outcome(suite()), "Dimensions").suite is None
+        assert section(outcome(suite(), suite()), "Dimensions").suite == Untrusted("helpdesk")
+
+
+class TestCases:
+    def test_a_broken_case_shows_reason_and_both_sides(self) -> None:
+        [entries] = section(outcome(gated(broke=1)), "Cases that broke").blocks
+        assert isinstance(entries, Entries)
+        [entry] = entries.items
+        reasons, asked, sides = entry.blocks
+        assert revealed(reasons).startswith("exact (task_accuracy): category is other, not billing")
+        assert revealed(asked) == "inputWhere is order case-0000?"
+        assert isinstance(sides, Sides)
+        assert revealed(sides.base) == 'base{"category": "billing"}'
+        assert revealed(sides.candidate) == 'this PR{"category": "other"}'
+
+    def test_an_answer_that_was_cut_or_refused_says_so(self) -> None:
+        compared = comparison({"a": "broke"})
+        for finish, label in (("length", "this PR, cut off at max_tokens"), ("refusal", "this PR, refused")):
+            answers = {"a": record("a", cell(False), finish=finish, output="x")}
+            one = outcome(suite(replace(compared, candidate=answers)))
+            assert f"{label}x" in said(one, "Cases that broke")
+
+    def test_a_request_that_was_refused_has_no_answer(self) -> None:
+        refused = record("a", cell(False), output=None, error="HTTP 400", error_kind="request")
+        one = outcome(suite(replace(comparison({"a": "broke"}), candidate={"a": refused})))
+        assert "this PR: no answerHTTP 400" in said(one, "Cases that broke")
+
+    def test_repaired_cases_are_listed(self) -> None:
+        assert said(outcome(gated(repaired=2)), "Cases repaired").startswith("case-0000, case-0001")
+
+    def test_lost_cases_name_side_and_cause(self) -> None:
+        compared = comparison({"a": "lost", "b": "same"})
+        compared = replace(compared, pairs=(*compared.pairs[:1], replace(compared.pairs[1], base=None)))
+        compared = replace(compared, base={"a": compared.base["a"], "b": lost_record("b", "timeout")})
+        assert rows(outcome(suite(compared)), "Cases lost to errors") == [
+            ["a", "this PR", "HTTP 503 after 4 tries"],
+            ["b", "base", "timeout"],
+        ]
+
+    def test_a_case_that_was_never_asked(self) -> None:
+        compared = replace(comparison({"a": "lost"}), candidate={})
+        assert rows(outcome(suite(compared)), "Cases lost to errors") == [["a", "this PR", "not asked"]]
+
+
+class TestGoldenSet:
+    def test_removed_and_rewritten_cases_are_listed(self) -> None:
+        one = outcome(suite(edits=Edits((), ("gone",), ("other",))))
+        words = said(one, "What this PR does to the golden set")
+        assert words.startswith("Removed and rewritten cases were judged by main's version.removed: gone")
+        assert "rewritten: other" in words
+
+    def test_added_cases_are_shown_with_their_result(self) -> None:
+        records = {"a": record("a", cell(), cell(False, scorer="tone")), "b": lost_record("b")}
+        one = outcome(suite(edits=Edits(("a", "b", "c"), (), ()), new_cases=records))
+        assert rows(one, "What this PR does to the golden set") == [
+            ["a", "1 of 2", "tone"],
+            ["b", "unknown", ""],
+            ["c", "unknown", ""],
+        ]
+
+    def test_contamination(self) -> None:
+        leaks = (Leak("a", "input", "train.jsonl", 3, True), Leak("b", "answer", "prompt.md", None, False))
+        assert rows(outcome(suite(leaks=leaks)), "Contamination") == [
+            ["a", "input", "train.jsonl:3", "word for word"],
+            ["b", "answer", "prompt.md", "same words"],
+        ]
+
+
+class TestGroups:
+    def test_strata_with_shares_and_interval(self) -> None:
+        assert rows(outcome(gated(100, broke=3, repaired=1)), "Strata and categories") == [
+            ["common", "100", "99.0", "97.0", "91.5–99.0", "3", "1"]
+        ]
+
+    def test_categories_with_the_most_broken_first(self) -> None:
+        compared = comparison(some(4, broke=1))
+        cases = {name: one.model_copy(update={"category": name[-1]}) for name, one in compared.cases.items()}
+        shown = rows(outcome(suite(replace(compared, cases=dict(reversed(cases.items()))))), "Strata and categories", 1)
+        assert [row[0] for row in shown] == ["0", "1", "2", "3"]
+
+    def test_a_case_with_an_unknown_score_has_no_share(self) -> None:
+        assert rows(outcome(gated(2, lost=2)), "Strata and categories")[0][2:5] == ["100.0", "unknown", "unknown"]
+
+
+class TestSpeed:
+    @staticmethod
+    def answered(*latencies: float, **different: object) -> Comparison:
+        names = {f"case-{number}": "same" for number in range(len(latencies))}
+        compared = comparison(names)  # type: ignore[arg-type]  # the literal is inferred as str
+        timed = {
+            name: record(name, cell(), latency_ms=latency, **different)
+            for name, latency in zip(names, latencies, strict=True)
+        }
+        return replace(compared, candidate=timed)
+
+    def test_percentiles_and_totals(self) -> None:
+        one = outcome(suite(self.answered(*(float(number) for number in range(1, 101)))))
+        assert rows(one, "Latency and tokens")[1] == ["this PR", "100", "50 ms", "95 ms", "99 ms", "40,000", "3,000"]
+
+    def test_reused_answers_are_not_timed_and_that_is_said(self) -> None:
+        one = outcome(suite(self.answered(1.0, 2.0, reused=True), calls=1, base_stored=False))
+        assert rows(one, "Latency and tokens")[1][1:5] == ["0", "unknown", "unknown", "unknown"]
+        words = "1 call made for this verdict. 2 cases asked the model the same on both sides"
+        assert words in said(one, "Latency and tokens")
+
+    def test_unknown_tokens_are_not_none(self) -> None:
+        one = outcome(suite(self.answered(1.0, tokens_in=None, tokens_out=None)))
+        assert rows(one, "Latency and tokens")[1][5:] == ["unknown", "unknown"]
+
+
+class TestCertainty:
+    def test_a_model_that_repeats_itself(self) -> None:
+        assert said(outcome(gated()), "How sure") == (
+            "Every answer of this model is repeatable, so a drop of 1 point or more would have been seen: "
+            "3 of 300 cases in task_accuracy."
+        )
+
+    def test_a_limit_between_two_cases_is_reached_by_the_larger(self) -> None:
+        assert "4 of 301 cases" in said(outcome(gated(301)), "How sure")
+
+    def test_unequal_weights_have_no_count_of_cases(self) -> None:
+        compared = comparison(some(2))
+        heavy = replace(compared.pairs[0], weight=Fraction(2))
+        words = said(outcome(suite(replace(compared, pairs=(heavy, compared.pairs[1])))), "How sure")
+        assert words.endswith("a drop of 1 point or more would have been seen.")
+
+    def test_only_strict_dimensions(self) -> None:
+        assert said(outcome(gated(limit="any")), "How sure").endswith("any case that broke would have been seen.")
+
+    def test_a_model_that_does_not(self) -> None:
+        noisy = suite(base_header=HEADER.model_copy(update={"deterministic": False}))
+        assert said(outcome(noisy), "How sure") == (
+            "Each side was asked once per case, and this model does not always answer alike: "
+            "a few flipped cases may be noise."
+        )
+
+    def test_lost_cases_are_counted(self) -> None:
+        assert said(outcome(gated(lost=1)), "How sure").startswith("1 case got no score.")
+
+
+class TestProvenance:
+    def test_a_stored_baseline(self) -> None:
+        assert said(outcome(suite()), "Provenance") == (
+            "Base aaaaaaaaaaaa, this PR bbbbbbbbbbbb. The base's answers are main's stored baseline of cccccccccccc, "
+            "made 2026-05-04T08:30:00Z. Took 41.6 s."
+        )
+
+    def test_a_base_that_was_evaluated_here(self) -> None:
+        words = said(outcome(suite(base_stored=False), candidate_commit=None), "Provenance")
+        assert "this PR no commit (a working tree or a merge). The base was evaluated in this job." in words
+
+    def test_nothing_judged(self) -> None:
+        one = outcome(verdict=Verdict.PASS, reason="nothing relevant changed")
+        assert titles(one) == ["Provenance"]
+
+
+class TestHiding:
+    @pytest.mark.parametrize("how", ["policy", "argument"])
+    def test_no_output_input_or_expectation_is_in_the_model(self, how: str) -> None:
+        secret = "a secret answer"
+        one = replace(full(secret), problem=None, policy_notes=(), hide_outputs=how == "policy")
+        notes = (ChangeNote("prompt", Untrusted("p.md"), (), Untrusted(secret)),)
+        one = replace(one, suites=(replace(one.suites[0], leaks=(), warnings=(), notes=notes),))
+        report = build(one, show_outputs=how != "argument")
+        assert secret not in revealed(report.sections)
+        assert "Cases that broke" in [section.title for section in report.sections]
+
+    def test_they_are_shown_otherwise(self) -> None:
+        assert "a secret answer" in revealed(build(full("a secret answer")).sections)
+
+
+def test_sections_stand_in_the_order_of_the_design() -> None:
+    assert titles(full()) == [
+        "Problem",
+        "Dimensions",
+        "Warnings",
+        "What changed",
+        "Cases that broke",
+        "Cases repaired",
+        "What this PR does to the golden set",
+        "Contamination",
+        "Strata and categories",
+        "Latency and tokens",
+        "Cases lost to errors",
+        "Policy changes, without effect on this verdict",
+        "How sure",
+        "Provenance",
+    ]
+
+
+def test_only_what_happened_is_told() -> None:
+    assert titles(outcome(suite())) == [
+        *("Dimensions", "Strata and categories", "Latency and tokens", "How sure", "Provenance")
+    ]
+
+
+def test_policy_notes_are_open_where_they_are_all_there_is() -> None:
+    notes = (Untrusted("suite x is added"),)
+    alone = outcome(verdict=Verdict.PASS, reason="only policy changed", policy_notes=notes)
+    title = "Policy changes, without effect on this verdict"
+    assert not section(alone, title).folded
+    assert section(outcome(suite(), policy_notes=notes), title).folded
+
+
+def test_what_changed_is_said_in_words() -> None:
+    words = said(realistic(), "What changed")
+    assert "model golden/helpdesk/model.yaml: temperature 0 → 0.7" in words
+    assert "- urgent: money taken wrongly" in words
