@@ -103,12 +103,23 @@ class RowChanges:
 
     added: int
     removed: int
+    relabelled: int
+    """The same input with another output; not counted as added and removed."""
     kept: int
 
 
 def compare(base: Sequence[Row], head: Sequence[Row]) -> RowChanges:
     before, after = Counter(row.digest for row in base), Counter(row.digest for row in head)
-    return RowChanges((after - before).total(), (before - after).total(), (before & after).total())
+    came = _inputs(head, after - before)
+    went = _inputs(base, before - after)
+    relabelled = (came & went).total()
+    return RowChanges((came - went).total(), (went - came).total(), relabelled, (before & after).total())
+
+
+def _inputs(rows: Iterable[Row], digests: Counter[str]) -> Counter[str]:
+    """The inputs of the rows that some digests name, as often as they are counted."""
+    by_digest = {row.digest: row.input for row in rows}
+    return Counter(by_digest[digest] for digest in digests.elements())
 
 
 # --- contamination ----------------------------------------------------------------------------------------------------

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from ci_eval import datasets
-from ci_eval.changes import FileChange, SuiteChanges, added_lines, line_diff, setting_changes
+from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes
+from ci_eval.config import Config
 from ci_eval.datasets import Leak
 from ci_eval.evaluation import Side, Suite
+from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import ChangeNote
+from ci_eval.snapshot import Snapshot
 from ci_eval.text import Untrusted
 
 _ROW_ROLES = frozenset({"dataset", "examples", "training rows"})
@@ -38,9 +41,11 @@ def _note(change: FileChange, base: Side, candidate: Side) -> ChangeNote:
 def _row_words(path: str, base: Side, candidate: Side) -> list[Untrusted]:
     before, after = (_rows(side, path) for side in (base, candidate))
     change = datasets.compare(before, after)
-    if not change.added and not change.removed:
+    if not change.added and not change.removed and not change.relabelled:
         return [Untrusted(f"{change.kept} rows, the same as before in another order")]
-    return [Untrusted(f"{_rows_in_words(change.added)} added, {change.removed} removed, {change.kept} kept")]
+    relabelled = [f"{change.relabelled} with the same input and another output"] if change.relabelled else []
+    words = [f"{_rows_in_words(change.added)} added", f"{change.removed} removed", *relabelled, f"{change.kept} kept"]
+    return [Untrusted(", ".join(words))]
 
 
 def _rows_in_words(count: int) -> str:
@@ -125,3 +130,35 @@ def _cases_of(suite: Suite, dimension: str) -> list[Case]:
 def _leaked_before(count: int) -> Iterable[str]:
     if count:
         yield f"{count} golden inputs or answers stand in the training or few-shot rows already; take them out"
+
+
+def about_base(objection: str | None) -> tuple[Untrusted, ...]:
+    return (Untrusted(f"{objection}; main was evaluated in this job instead"),) if objection else ()
+
+
+# --- policy -----------------------------------------------------------------------------------------------------------
+
+
+def policy_notes(
+    changes: Changes, base: tuple[Snapshot, Config], candidate: tuple[Snapshot, Config]
+) -> tuple[Untrusted, ...]:
+    """What the pull request's changes to the policy will do once they are merged; none of it counts now."""
+    notes = [f"suite {name} is added: it is judged from the next pull request on" for name in changes.added_suites]
+    notes += [f"suite {name} is removed: this pull request is still judged by it" for name in changes.removed_suites]
+    if changes.shared_policy:
+        notes.append("providers, budget or baseline settings change: main's are used here")
+    for suite in changes.suites:
+        if suite.settings:
+            notes.append(f"scorers, gate or other settings of suite {suite.suite} change: main's are used here")
+        notes += [f"{path} changes: suite {suite.suite} is judged by main's version here" for path in suite.policy]
+        if suite.policy and suite.suite in candidate[1].policy.suites:
+            notes += _golden_words(suite.suite, base, candidate)
+    return tuple(Untrusted(note) for note in notes)
+
+
+def _golden_words(suite: str, *sides: tuple[Snapshot, Config]) -> Iterable[str]:
+    old, new = (golden_cases.load(snapshot, config.policy.suites[suite].golden_patterns) for snapshot, config in sides)
+    edits = golden_cases.edits(old, new)
+    if edits:
+        counts = f"{len(edits.added)} cases added, {len(edits.removed)} removed, {len(edits.rewritten)} rewritten"
+        yield f"the golden set of suite {suite}: {counts}"

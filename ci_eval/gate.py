@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from ci_eval.changes import Changes, SuiteChanges, detect
 from ci_eval.comparison import pair_up
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
+from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, Side, Suite, check_policy, need_cases, required_keys
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
@@ -26,7 +28,6 @@ from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
 from ci_eval.records import Header, Record
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
-from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict, decide, worst
 
 
@@ -94,7 +95,8 @@ class Gate:
     def _decide(self) -> GateOutcome:
         if not self.base.has(self.config_path):
             return self._bootstrap()
-        main = configs.load(self.base, self.config_path)
+        with _about_main():
+            main = configs.load(self.base, self.config_path)
         head = configs.load(self.candidate, self.config_path)
         changes = detect(self.base, self.candidate, main, head)
         if changes.policy_changed:
@@ -108,7 +110,7 @@ class Gate:
             candidate_commit=self.candidate.commit,
             suites=suites,
             changes=changes,
-            policy_notes=_policy_notes(changes),
+            policy_notes=explain.policy_notes(changes, (self.base, main), (self.candidate, head)),
             hide_outputs=main.policy.baseline.outputs == "hide",
         )
 
@@ -124,6 +126,15 @@ class Gate:
         """No policy on main: no calls and no keys; but what this pull request brings must load."""
         check_policy(configs.load(self.candidate, self.config_path), self.candidate)
         return GateOutcome(Verdict.INCONCLUSIVE, "bootstrap", self.base.commit, self.candidate.commit)
+
+
+@contextmanager
+def _about_main() -> Iterator[None]:
+    """What is wrong on main is not this pull request's fault, and nothing can be compared with it."""
+    try:
+        yield
+    except InputError as error:
+        raise Inconclusive(f"main itself cannot be evaluated: {error} (on main)") from error
 
 
 @dataclass(frozen=True)
@@ -151,11 +162,15 @@ class _SuiteGate:
     baselines: Baselines | None
 
     def judge(self) -> SuiteOutcome:
-        suite = Suite.load(self.main, self.gate.base, self.change.suite)
+        with _about_main():
+            suite = Suite.load(self.main, self.gate.base, self.change.suite)
+            base = suite.side(self.gate.base)
         need_cases(suite)
         cases = list(suite.golden.cases.values())
-        base, candidate = suite.side(self.gate.base), suite.side(self.gate.candidate, self._named_by())
-        one = self._stored(suite, base) or self._evaluate(suite, base, "base", cases)
+        candidate = suite.side(self.gate.candidate, self._named_by())
+        with _about_main():
+            stored, objection = self._stored(suite, base)
+            one = stored or self._evaluate(suite, base, "base", cases)
         other = self._evaluate(suite, candidate, "candidate", cases, one.records)
         comparison = pair_up(suite.golden.cases, suite.scorers, one.records, other.records)
         theirs = golden_cases.load(candidate.snapshot, self._named_by().policy.suites[suite.name].golden_patterns)
@@ -163,6 +178,7 @@ class _SuiteGate:
         added = [theirs.cases[name] for name in edits.added]
         leaks, leaked_before = explain.leaks([*cases, *added], base, candidate)
         same = all(record.reused for record in other.records.values())
+        warnings = explain.warnings(suite, self.change, candidate, same_requests=same, leaked_before=leaked_before)
         return SuiteOutcome(
             suite=suite.name,
             dimensions=decide(comparison, suite.scorers.dimensions(), self.gate.tighter.gate(suite.gate)),
@@ -171,7 +187,7 @@ class _SuiteGate:
             edits=edits,
             new_cases=self._evaluate(suite, candidate, "new-cases", added).records if added else {},
             leaks=leaks,
-            warnings=explain.warnings(suite, self.change, candidate, same_requests=same, leaked_before=leaked_before),
+            warnings=(*warnings, *explain.about_base(objection)),
             base_header=one.header,
             base_stored=one.stored,
             calls=one.calls + other.calls,
@@ -181,25 +197,33 @@ class _SuiteGate:
         """Head's config where it still has this suite; a suite that head drops is judged as base has it."""
         return self.head if self.change.suite in self.head.policy.suites else self.main
 
-    def _stored(self, suite: Suite, base: Side) -> _SideRun | None:
-        """The newest whole run of these inputs, of an ancestor, written by someone who may.
+    def _stored(self, suite: Suite, base: Side) -> tuple[_SideRun | None, str | None]:
+        """The newest whole run of these inputs, of an ancestor, written by someone who may; else why there is none.
 
-        A store that cannot be read is as good as none here, because base is evaluated again.
+        No error: base is evaluated in this job instead.
         """
-        baselines, commit = self.baselines, self.gate.base.commit
-        if baselines is None or commit is None:
-            return None
+        if self.baselines is None or base.snapshot.commit is None:
+            return None, None
         try:
-            found = baselines.store.find(suite.name, suite.fingerprint(base.target))
-        except StoreError:
-            return None
-        git = self.gate.base.git
+            found = self.baselines.store.find(suite.name, suite.fingerprint(base.target))
+        except StoreError as error:
+            return None, f"main's stored runs cannot be read ({error})"
+        objections = []
         for stored in found:
-            header = stored.run.header
-            older = header.commit is not None and git.is_ancestor(header.commit, commit)
-            if older and baselines.trust.objection(stored.run) is None and stored.run.holds(suite.golden.cases):
-                return _SideRun(header, stored.run.repeat(self._pick(stored)), stored=True)
-        return None
+            objection = self._objection(stored, suite, base.snapshot.commit)
+            if objection is None:
+                return _SideRun(stored.run.header, stored.run.repeat(self._pick(stored)), stored=True), None
+            objections.append(f"main's stored run of {str(stored.run.header.commit)[:12]} does not serve: {objection}")
+        return None, objections[0] if objections else None
+
+    def _objection(self, stored: StoredRun, suite: Suite, commit: str) -> str | None:
+        assert self.baselines is not None  # noqa: S101 - the caller has looked
+        header = stored.run.header
+        if header.commit is None or not self.gate.base.git.is_ancestor(header.commit, commit):
+            return "this checkout does not show that base descends from it (fetch-depth: 0)"
+        if not stored.run.holds(suite.golden.cases):
+            return "some of its cases were lost"
+        return self.baselines.trust.objection(stored.run)
 
     def _pick(self, stored: StoredRun) -> int:
         """Which of main's repeats is compared: by base commit and pull request, so that nobody can draw again."""
@@ -211,16 +235,3 @@ class _SuiteGate:
     ) -> _SideRun:
         run = suite.evaluate(side, cases, self.session, name=name, known=known)
         return _SideRun(run.header, run.repeat(0))
-
-
-def _policy_notes(changes: Changes) -> tuple[Untrusted, ...]:
-    """What the pull request's changes to the policy will do once they are merged; none of it counts now."""
-    notes = [f"suite {name} is added: it is judged from the next pull request on" for name in changes.added_suites]
-    notes += [f"suite {name} is removed: this pull request is still judged by it" for name in changes.removed_suites]
-    if changes.shared_policy:
-        notes.append("providers, budget or baseline settings change: main's are used here")
-    for suite in changes.suites:
-        if suite.settings:
-            notes.append(f"scorers, gate or other settings of suite {suite.suite} change: main's are used here")
-        notes += [f"{path} changes: suite {suite.suite} is judged by main's version here" for path in suite.policy]
-    return tuple(Untrusted(note) for note in notes)

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,8 +214,7 @@ class _Refused(ValueError):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         raise _Refused(f'the key "{twice}" stands here twice', "keep one of them", twice)
     return found
 
@@ -365,11 +365,14 @@ def read_rows(data: bytes, file: str) -> list[Document]:
 def _rows_of(document: Document) -> list[Document]:
     if not isinstance(document.value, list):
         raise document.error((), "not a list of rows", "write a list, one item a row")
-    rows = []
-    for index, value in enumerate(document.value):
-        inner = {path[1:]: line for path, line in document.lines.items() if path[:1] == (index,)}
-        rows.append(Document(document.file, value, document.line((index,)), inner))
-    return rows
+    lines: dict[str | int, dict[Path_, int]] = defaultdict(dict)
+    for path, line in document.lines.items():
+        if path:
+            lines[path[0]][path[1:]] = line
+    return [
+        Document(document.file, value, document.line((index,)), lines[index])
+        for index, value in enumerate(document.value)
+    ]
 
 
 def _read_csv(data: bytes, file: str) -> Iterator[Document]:

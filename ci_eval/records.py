@@ -8,15 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import CaseId
-from ci_eval.reader import Document, Strict, append_lines, read_jsonl, validate, write_file
-from ci_eval.text import Untrusted, canonical
+from ci_eval.reader import Document, Strict, append_lines, read_jsonl, validate, write_file, wrong
+from ci_eval.text import Untrusted, canonical, shorten
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+# A record must fit a row of the reader, where a control character takes six: far more than a report shows.
+_OUTPUT_KEPT = 100_000
+_REASON_KEPT = 500
+
+
+def _time(value: str) -> str:
+    try:
+        datetime.strptime(value, _TIME)
+    except ValueError:
+        raise wrong("not a time", "write it as 2026-05-04T08:30:00Z") from None
+    return value
+
 
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./:@+-]{0,200}$")]
@@ -82,7 +97,7 @@ class Header(Strict):
     commit: Hex | None
     """None for a working tree or a merge that is no commit."""
     version: Word
-    time: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    time: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"), AfterValidator(_time)]
     event: Word
     """The GitHub event that made it, or `local`."""
     repository: Word = ""
@@ -147,6 +162,15 @@ class RunFile:
 
     def add(self, record: Record) -> None:
         append_lines(self.path, [to_line(record)])
+
+
+def kept_output(text: str) -> Untrusted:
+    """An answer as it is stored: whole, unless it would make a row that cannot be read back."""
+    return Untrusted(shorten(text, _OUTPUT_KEPT))
+
+
+def kept_reason(reason: Untrusted) -> Untrusted:
+    return Untrusted(shorten(reason.text(), _REASON_KEPT))
 
 
 def safe_word(value: str) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import Provider, ProviderError, Reply, Request
-from ci_eval.records import CellResult, Record
+from ci_eval.providers.base import Finish, Provider, ProviderError, Reply, Request
+from ci_eval.records import CellResult, Record, kept_output, kept_reason
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.chat import ChatTarget
@@ -72,16 +72,16 @@ class Evaluator:
         if not jobs:
             return []
         found: list[tuple[int, Record]] = []
-        with ThreadPoolExecutor(max_workers=min(self.concurrency, len(jobs))) as pool:
+        pool = ThreadPoolExecutor(max_workers=min(self.concurrency, len(jobs)))
+        try:
             futures: dict[Future[Record], int] = {pool.submit(self._ask, job, deadline): index for index, job in jobs}
-            try:
-                for future in as_completed(futures):
-                    record = future.result()
-                    on_record(record)
-                    found.append((futures[future], record))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for future in as_completed(futures):
+                record = future.result()
+                on_record(record)
+                found.append((futures[future], record))
+        finally:
+            # Whoever stops a run does not wait for the answers that are still on their way.
+            pool.shutdown(wait=False, cancel_futures=True)
         return found
 
     def _ask(self, job: Job, deadline: Deadline) -> Record:
@@ -91,13 +91,14 @@ class Evaluator:
         except ProviderError as error:
             return self._without_answer(job, error)
         latency = round((time.monotonic() - started) * 1000, 1)
+        text = reply.text.text().encode("utf-8", "replace").decode()
         return Record(
             case=job.case.id,
             repeat=job.repeat,
             request=job.request.digest,
-            output=reply.text,
+            output=kept_output(text),
             finish=reply.finish,
-            cells=self._cells(job.case, reply),
+            cells=self._cells(job.case, text, reply.finish),
             latency_ms=latency,
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
@@ -121,10 +122,10 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, reply: Reply) -> list[CellResult]:
-        if reply.finish == "length":
+    def _cells(self, case: Case, text: str, finish: Finish) -> list[CellResult]:
+        if finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(reply.text.text())
+        answer = Answer(text)
         cells = []
         for scorer in self.scorers.for_case(case):
             score = self.bound[scorer.name].score(answer, case)
@@ -134,7 +135,7 @@ class Evaluator:
                     dimension=scorer.dimension,
                     score=score.value,
                     passed=score.passed,
-                    reason=score.reason,
+                    reason=kept_reason(score.reason),
                 )
             )
         return cells

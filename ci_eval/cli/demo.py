@@ -111,6 +111,7 @@ def _judge(git: Git, files: Files, scenario: Scenario, broken: frozenset[str], *
 def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
     from tabulate import tabulate
 
+    from ci_eval.cli.laptop import echo_markdown
     from ci_eval.cli.scenarios import DAMAGED_PROMPT, SCENARIOS
     from ci_eval.reader import write_file
     from ci_eval.report.markdown import comment
@@ -125,6 +126,6 @@ def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
         broke = sum(len(s.comparison.changed_cases(lambda pair: pair.broke)) for s in outcome.suites)
         rows.append([scenario.name, scenario.title, str(outcome.verdict), drop, broke])
     click.echo(f"The comment on {DAMAGED_PROMPT}:\n")
-    click.echo((place / f"{DAMAGED_PROMPT}.md").read_text(encoding="utf-8"))
+    echo_markdown(comment(build(outcomes[DAMAGED_PROMPT])))
     click.echo(tabulate(rows, headers=["pull request", "what it does", "verdict", "worst", "broken cases"]))
     click.echo(f"\nEvery comment, run file and the repository: {place}")

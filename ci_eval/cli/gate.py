@@ -53,10 +53,11 @@ def gate(
 
         click.echo(json.dumps(to_json(outcome), ensure_ascii=True, indent=2))
     elif markdown:
+        from ci_eval.cli.laptop import echo_markdown
         from ci_eval.report.markdown import comment
         from ci_eval.report.model import build
 
-        click.echo(comment(build(outcome)))
+        echo_markdown(comment(build(outcome)))
     else:
         from ci_eval.report.model import build
         from ci_eval.report.terminal import show

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
@@ -22,6 +23,15 @@ from ci_eval.records import Run
 from ci_eval.secrets import take
 
 _FULL_SECONDS = 6 * 3600.0
+
+
+def echo_markdown(text: str) -> None:
+    """Print a comment. In a CI log its fences could hold workflow commands, so there the runner is told not to look."""
+    if not os.environ.get("GITHUB_ACTIONS"):
+        click.echo(text)
+        return
+    token = uuid4().hex
+    click.echo(f"::stop-commands::{token}\n{text}\n::{token}::")
 
 
 def default_out(git: Git) -> Path:

@@ -154,7 +154,7 @@ def write_summary(path: Path | None, markdown: str, *, limit: int = SUMMARY_LIMI
 
 
 def _cut(markdown: str, limit: int) -> str:
-    if len(markdown.encode("utf-8", "replace")) <= limit:
+    if len(markdown.encode("utf-8", "replace")) < limit:
         return markdown
     kept: list[str] = []
     room = limit - len(_CUT) - 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -85,7 +86,8 @@ class Case(Strict):
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all that decides how an answer to this case is scored."""
-        judged = self.model_dump(include={"input", "expected", "context", "scorers"})
+        judged = self.model_dump(include={"expected", "context", "scorers"})
+        judged["input"] = json.dumps(self.input.reveal())  # not canonical: an object is sent in the order of its keys
         return hashlib.sha256(canonical(judged).encode()).hexdigest()
 
     def expectation(self, key: str) -> JSON:

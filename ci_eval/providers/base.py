@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from ci_eval.deadline import Deadline
-from ci_eval.text import Untrusted, canonical
+from ci_eval.text import Untrusted
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "refusal"]
@@ -50,7 +51,8 @@ class Request:
             "parameters": dict(self.parameters),
             "train": self.train_digest,
         }
-        return hashlib.sha256(canonical(inputs).encode("utf-8", "surrogatepass")).hexdigest()
+        # Not canonical: the order of keys reaches the wire, and of a response format's properties also the answer.
+        return hashlib.sha256(json.dumps(inputs, allow_nan=False).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import chain
 
 from ci_eval.outcome import GateOutcome
-from ci_eval.report.document import SCORE, Noun, Text
+from ci_eval.report.document import SCORE, Text
 from ci_eval.report.numbers import faithful, plain, points
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Limit, Verdict
@@ -31,6 +31,7 @@ def headline(outcome: GateOutcome) -> Text:
         return ("the gate ended before it could judge",)
     if outcome.verdict is Verdict.PASS:
         return tuple(_passed(result for _, result in dimensions))
+    named.sort(key=lambda dimension: -dimension[1].worst_drop)
     say = _fell if outcome.verdict is Verdict.REGRESSION else _unknown
     return _several([(*suite, *say(result)) for suite, result in named])
 
@@ -46,7 +47,7 @@ def _dimensions(outcome: GateOutcome) -> Iterator[tuple[Text, DimensionResult]]:
 def _several(parts: list[Text]) -> Text:
     shown = [(*part, "; ") for part in parts[:_AT_MOST]]
     more = len(parts) - _AT_MOST
-    last: Text = (f"and {Noun('dimension', 'dimensions').more(more)} so",) if more > 0 else ()
+    last: Text = (f"and {more} more",) if more > 0 else ()
     joined = tuple(chain.from_iterable(shown))
     return (*joined, *last) if last else joined[:-1]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, takewhile
+from itertools import chain, islice, takewhile
 
 from tabulate import tabulate
 
@@ -34,6 +34,7 @@ _SIGNS = {Verdict.PASS: "✅", Verdict.REGRESSION: "❌", Verdict.INCONCLUSIVE: 
 _ALIGN = {"l": "left", "r": "right"}
 _LONGEST_WORDS = 500
 _LONGEST_IN_TABLE = 200
+_TEXT = Noun("text", "texts")
 # Kept free for the lines that say what was left out: of a block, and of the whole.
 _ROOM_FOR_COUNT, _ROOM_FOR_TITLES = 120, 600
 
@@ -45,6 +46,7 @@ class _Page:
     limit: int
     size: Callable[[str], int]
     longest_quote: int
+    """Of a case's texts; what stands for itself, as a diff does, may be three times as long."""
     elsewhere: str
     """Where a reader finds what is left out."""
 
@@ -137,11 +139,20 @@ def _section(section: Section, page: _Page, limit: int) -> _Part:
     opening, closing = _frame(section)
     if not room.take(f"{opening}\n\n{closing}"):
         return _Part(None, cut=True)
-    blocks = [list(_block(block, room)) for block in section.blocks]
+    blocks = list(_blocks(section.blocks, room))
     if not all(blocks):
         return _Part(None, cut=True)
     texts = [*opening.splitlines(), *chain.from_iterable(blocks), *closing.splitlines()]
     return _Part("\n\n".join(texts), limit - room.left, room.full)
+
+
+def _blocks(blocks: Sequence[Block], room: _Room) -> Iterator[list[str]]:
+    """Each block, holding back what the later ones need to say at least how much they leave out."""
+    for number, block in enumerate(blocks, start=1):
+        held = (len(blocks) - number) * (_ROOM_FOR_COUNT + 2)
+        room.left -= held
+        yield list(_block(block, room))
+        room.left += held
 
 
 def _frame(section: Section) -> tuple[str, str]:
@@ -160,9 +171,8 @@ def _block(block: Block, room: _Room) -> Iterator[str]:
         entries = (_entry(entry, room.page) for entry in block.items)
         yield from _many(entries, len(block.items), block.noun, room, "\n\n")
     else:
-        text = _small(block, room.page)
-        if room.take(text):
-            yield text
+        small, more = _small(block, 3 * room.page.longest_quote), room.page.left_out(_TEXT, 1)
+        yield from islice(filter(room.take, (small, more)), 1)
 
 
 def _many(texts: Iterator[str], total: int, noun: Noun, room: _Room, between: str) -> Iterator[str]:
@@ -198,27 +208,27 @@ def _grid(table: Table, rows: list[list[str]]) -> str:
 # --- what it looks like -----------------------------------------------------------------------------------------------
 
 
-def _small(block: Paragraph | Listing | Quote | Sides, page: _Page) -> str:
+def _small(block: Paragraph | Listing | Quote | Sides, longest: int) -> str:
     match block:
         case Paragraph():
             return _text(block.text)
         case Listing():
             return "\n".join(f"- {_text(item)}" for item in block.items)
         case Quote():
-            return _quote(block, page)
+            return _quote(block, longest)
         case Sides():
-            return f"{_quote(block.base, page)}\n\n{_quote(block.candidate, page)}"
+            return f"{_quote(block.base, longest)}\n\n{_quote(block.candidate, longest)}"
 
 
 def _entry(entry: Entry, page: _Page) -> str:
     head = f"**{cell(entry.name)}** {_text(entry.about)}"
-    return "\n\n".join([head, *(_small(block, page) for block in entry.blocks)])
+    return "\n\n".join([head, *(_small(block, page.longest_quote) for block in entry.blocks)])
 
 
-def _quote(quote: Quote, page: _Page) -> str:
+def _quote(quote: Quote, longest: int) -> str:
     if quote.text is None:
         return quote.label
-    block = fence(quote.text, limit=page.longest_quote, lines=page.longest_quote // 40)
+    block = fence(quote.text, limit=longest, lines=longest // 40)
     return f"{quote.label}:\n{block}" if quote.label else block
 
 

@@ -50,6 +50,7 @@ def build(outcome: GateOutcome, *, show_outputs: bool = True) -> Report:
 
 def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]:
     yield _dimensions(suite, named=named)
+    yield from _tampering(suite)
     yield from _warnings(suite)
     yield from _changed(suite.notes, show=show)
     yield from broken(suite.comparison, show=show)
@@ -104,6 +105,16 @@ def _score(value: Fraction | None, digits: int) -> str:
     return "unknown" if value is None else decimal(value, digits)
 
 
+def _tampering(suite: SuiteOutcome) -> Iterator[Section]:
+    """In the open, not in a fold: the change breaks cases and takes away what would have shown it."""
+    touched = {*suite.edits.removed, *suite.edits.rewritten}
+    hidden = touched & set(suite.comparison.changed_cases(lambda pair: pair.broke))
+    if hidden:
+        told = f"This change removes or rewrites {CASE.count(len(touched))} of the golden set, and breaks {len(hidden)} of them."
+        words = f"{told} They were judged by main's version."
+        yield Section("Golden cases that it breaks", (Paragraph((words,)),), importance=98, folded=False)
+
+
 def _warnings(suite: SuiteOutcome) -> Iterator[Section]:
     if suite.warnings:
         items = tuple((warning,) for warning in suite.warnings)
@@ -146,7 +157,8 @@ def _how_sure(outcome: GateOutcome) -> Iterator[Section]:
 def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
     unknown = len(suite.comparison.lost())
     if unknown:
-        yield f"{CASE.count(unknown)} got no score. A dimension passes only if it would with every unknown score broken."
+        yield f"{CASE.count(unknown)} got no score. "
+        yield "A dimension passes only if it would with every unknown score broken."
     elif not suite.base_header.deterministic:
         yield "Each side was asked once per case, and this model does not always answer alike: "
         yield "a few flipped cases may be noise."

@@ -90,7 +90,7 @@ class ScorerPolicy(Strict):
     """What the score speaks of; each dimension is gated alone."""
     weight: Weight = 1
     """How much its cells count within the dimension."""
-    field: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
+    field: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
     """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
 
     def files(self) -> tuple[str, ...]:
@@ -113,6 +113,19 @@ class ScorerPolicy(Strict):
         if self.field is None:
             return expected
         return Answer(canonical(expected)).field(self.field) if isinstance(expected, dict | list) else MISSING
+
+
+def comparable(value: JSON) -> str:
+    """Equal for equal JSON values: 1 is 1.0, since JSON has one kind of number, and neither true nor "1"."""
+    return canonical(_whole(value))
+
+
+def _whole(value: JSON) -> JSON:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def as_text(value: JSON) -> str:

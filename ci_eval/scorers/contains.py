@@ -40,8 +40,8 @@ class Contains(ScorerPolicy):
         if self.all or self.any or self.none:
             return self.all
         expected: Any = self.expected(case)
-        texts = expected if isinstance(expected, list) else [expected]
-        return [text for text in texts if isinstance(text, str) and text.strip()]
+        values = expected if isinstance(expected, list) else [expected]
+        return [as_text(value) for value in values if isinstance(value, str | int | float) and as_text(value).strip()]
 
     def _score(self, answer: Answer, case: Case) -> Score:
         got = answer.field(self.field)

@@ -22,6 +22,8 @@ class Similarity(ScorerPolicy):
             got, wanted = answer.field(self.field), self.expected(case)
             if got is MISSING:
                 return binary(False, f"no {self.field} in the answer")
+            if as_text(got) == as_text(wanted):  # whose cosine may be 0.9999999, below a pass_at of 1
+                return Score(1.0, True, Untrusted("the expected text"))
             one, other = resources.embed([as_text(got), as_text(wanted)])
             cosine = min(1.0, max(0.0, float(sum(a * b for a, b in zip(one, other, strict=True)))))
             return Score(cosine, cosine >= self.pass_at, Untrusted(f"cosine {cosine:.2f}"))

@@ -70,7 +70,7 @@ class ChatTarget:
         """SHA-256 over all that requests are made of, but the cases."""
         rows = [[row.input, row.output] for row in (*self.examples, *self.train)]
         parts = [self.prompt, self.user, self.model.model_dump(), len(self.examples), rows]
-        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()  # in the order in which it is sent
 
     def request(self, case: Case) -> Request:
         """The request of a case; raises InputError for a variable that the case does not have."""
@@ -80,9 +80,7 @@ class ChatTarget:
         shots = (m for row in self.examples for m in (Message("user", row.input), Message("assistant", row.output)))
         messages = (Message("system", system), *shots, *self._asked(given, case))
         if sum(len(message.content) for message in messages) > _REQUEST_LIMIT:
-            raise InputError(
-                f'the request of case "{case.id}" is too large', remedy="shorten it", file=self.prompt_path
-            )
+            raise _too_large(case, self.prompt_path)
         return Request(
             provider=self.model.provider,
             model=self.model.model,
@@ -103,6 +101,10 @@ class ChatTarget:
         return (Message("user", _fill(self.user, given, "target.user", case)),)
 
 
+def _too_large(case: Case, file: str) -> InputError:
+    return InputError(f'the request of case "{case.id}" is too large', remedy="shorten it", file=file)
+
+
 def _digest_of(rows: tuple[Labelled, ...]) -> str:
     if not rows:
         return ""
@@ -111,8 +113,10 @@ def _digest_of(rows: tuple[Labelled, ...]) -> str:
 
 def _fill(template: str, fields: Mapping[str, Any], file: str, case: Case) -> str:
     """Replace `{{name}}` once: what a value brings in is not looked at again."""
+    size = len(template)
 
     def value(match: re.Match[str]) -> str:
+        nonlocal size
         name = match.group(1)
         if name not in fields:
             known = ", ".join(fields) or "none: its input is not an object"
@@ -123,8 +127,11 @@ def _fill(template: str, fields: Mapping[str, Any], file: str, case: Case) -> st
                 file=file,
                 line=line,
             )
-        filled = fields[name]
-        return filled if isinstance(filled, str) else canonical(filled)
+        filled = fields[name] if isinstance(fields[name], str) else canonical(fields[name])
+        size += len(filled)
+        if size > _REQUEST_LIMIT:  # before it is built: a small prompt can name a long field many times
+            raise _too_large(case, file)
+        return filled
 
     return _VARIABLE.sub(value, template)
 

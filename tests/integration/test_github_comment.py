@@ -339,3 +339,15 @@ def test_a_proxy_in_the_environment_is_not_used(
         monkeypatch.delenv(name, raising=False)
 
     assert github.comments(PULL) == []
+
+
+def test_nothing_of_an_answer_reaches_the_log(
+    standin: StandIn, github: GitHub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """PyGithub prints refusals to stderr, where the runner would act on a command in them."""
+    body = '{"message":"::warning::from the server"}'
+    standin.failures = [Failure("POST", 1, 403, body=body), Failure("GET", 2, 502, body=body)]
+
+    upsert_comment(github, PULL, "report", MARKER)
+
+    assert capfd.readouterr() == ("", "")

@@ -74,8 +74,8 @@ class Page(HTMLParser):
         elif data.strip():
             self.prose.append(data)
 
-    def handle_comment(self, data: str) -> None:
+    def handle_comment(self, data: str) -> None:  # noqa: ARG002 - the parser's name for it
         self.elements.append(("!--", ()))
 
-    def handle_decl(self, decl: str) -> None:
+    def handle_decl(self, decl: str) -> None:  # noqa: ARG002 - the parser's name for it
         self.elements.append(("!", ()))

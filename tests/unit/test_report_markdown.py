@@ -136,3 +136,9 @@ class TestRoom:
     def test_one_more_is_singular(self) -> None:
         texts = [comment(build(many_broken(2)), limit=limit) for limit in range(3000, 6000, 100)]
         assert any("1 more broken case is in the job summary." in text for text in texts)
+
+    def test_every_kind_of_edit_is_told_however_many_there_are(self) -> None:
+        names = tuple(f"case-{number:05}" for number in range(5000))
+        text = comment(build(outcome(suite(edits=Edits(names, names, names)))))
+        assert "- removed: `case-00000`" in text
+        assert text.count("more cases are in the job summary.") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Literal
 
 import pytest
 from report_factory import (
@@ -53,7 +54,7 @@ def said(one: GateOutcome, title: str) -> str:
     return "".join(revealed(block) for block in section(one, title).blocks)
 
 
-def gated(total: int = 300, limit: object = 1, **kinds: int) -> SuiteOutcome:
+def gated(total: int = 300, limit: float | Literal["any"] = 1, **kinds: int) -> SuiteOutcome:
     policy = GatePolicy(per_dimension={"task_accuracy": limit})
     return suite(comparison(some(total, **kinds)), gate=policy)
 
@@ -74,7 +75,11 @@ class TestHeadline:
         parts = [comparison(some(10, broke=1), name) for name in names]
         two = outcome(suite(joined(*parts)), suite(suite="other"))
         one_each = "; ".join(f"helpdesk: {name} fell by 10.0 points (limit 1)" for name in "abc")
-        assert headline(two) == f"{one_each}; and 2 more dimensions are so"
+        assert headline(two) == f"{one_each}; and 2 more"
+
+    def test_the_largest_drop_comes_first(self) -> None:
+        two = joined(comparison(some(100, broke=2), "a"), comparison(some(100, broke=3), "b"))
+        assert headline(outcome(suite(two))) == "b fell by 3.0 points (limit 1); a fell by 2.0 points (limit 1)"
 
     def test_pass(self) -> None:
         assert headline(outcome(gated(broke=2))) == "no dimension fell by 1 point or more"
@@ -301,16 +306,16 @@ class TestProvenance:
 class TestHiding:
     @pytest.mark.parametrize("how", ["policy", "argument"])
     def test_no_output_input_or_expectation_is_in_the_model(self, how: str) -> None:
-        secret = "a secret answer"
-        one = replace(full(secret), problem=None, policy_notes=(), hide_outputs=how == "policy")
-        notes = (ChangeNote("prompt", Untrusted("p.md"), (), Untrusted(secret)),)
+        words = "a quiet answer"
+        one = replace(full(words), problem=None, policy_notes=(), hide_outputs=how == "policy")
+        notes = (ChangeNote("prompt", Untrusted("p.md"), (), Untrusted(words)),)
         one = replace(one, suites=(replace(one.suites[0], leaks=(), warnings=(), notes=notes),))
         report = build(one, show_outputs=how != "argument")
-        assert secret not in revealed(report.sections)
+        assert words not in revealed(report.sections)
         assert "Cases that broke" in [section.title for section in report.sections]
 
     def test_they_are_shown_otherwise(self) -> None:
-        assert "a secret answer" in revealed(build(full("a secret answer")).sections)
+        assert "a quiet answer" in revealed(build(full("a quiet answer")).sections)
 
 
 def test_sections_stand_in_the_order_of_the_design() -> None:

@@ -1,0 +1,443 @@
+"""What an event asks for, over payloads that GitHub really sent and payloads that it never would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_eval.errors import InputError
+from ci_eval.github.event import (
+    Environment,
+    FullEvaluation,
+    GatePull,
+    GatePullByNumber,
+    Ignored,
+    Inputs,
+    NothingToDo,
+    UpdateBaseline,
+    activity,
+    read_payload,
+)
+from ci_eval.text import Untrusted
+
+WEBHOOKS = Path(__file__).parent.parent / "data" / "webhooks"
+MERGE_SHA = "1" * 40
+OTHER_SHA = "2" * 40
+
+ENVIRON = {
+    "GITHUB_EVENT_NAME": "pull_request",
+    "GITHUB_EVENT_PATH": "/github/workflow/event.json",
+    "GITHUB_SHA": MERGE_SHA,
+    "GITHUB_REF": "refs/pull/2/merge",
+    "GITHUB_REPOSITORY": "octo-org/shop",
+    "GITHUB_REPOSITORY_ID": "186853002",
+    "GITHUB_RUN_ID": "15000000000",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_WORKFLOW": "ci-eval",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_API_URL": "https://api.github.com",
+    "GITHUB_WORKSPACE": "/github/workspace",
+    "GITHUB_OUTPUT": "/github/file_commands/output",
+    "GITHUB_STEP_SUMMARY": "/github/file_commands/summary",
+}
+
+
+def environment(event: str = "pull_request", **changes: str) -> Environment:
+    return Environment.from_environ({**ENVIRON, "GITHUB_EVENT_NAME": event, **changes})
+
+
+def with_input(name: str, value: str, event: str = "pull_request") -> Environment:
+    return environment(event, **{f"INPUT_{name.upper()}": value})
+
+
+def payload(name: str) -> Any:
+    return json.loads((WEBHOOKS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def changed(name: str, path: str, value: Any) -> Any:
+    """A payload with one value replaced: `changed("push.branch", "repository.id", 0)`."""
+    whole = part = payload(name)
+    *parents, last = path.split(".")
+    for key in parents:
+        part = part[key]
+    part[last] = value
+    return whole
+
+
+def gate(**changes: Any) -> GatePull:
+    return GatePull(
+        **{
+            "number": 2,
+            "head_sha": "ec26c3e57ca3a959ca5aad62de7213c562f8c821",
+            "base_ref": "master",
+            "base_sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e",
+            "merge_sha": MERGE_SHA,
+            "fork": False,
+            "action": "opened",
+            **changes,
+        }
+    )
+
+
+# --- pull_request -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["opened", "synchronize", "labeled"])
+def test_a_pull_request_is_gated(action: str) -> None:
+    assert activity(environment(), payload(f"pull_request.{action}")) == gate(action=action)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("reopened", "ready_for_review", "edited", "converted_to_draft", "unlabeled", "assigned", "review_requested"),
+        *("auto_merge_enabled", "locked", "milestoned", "an_action_of_tomorrow"),
+    ],
+)
+def test_every_other_action_is_gated_too(action: str) -> None:
+    """The newest check of a head counts, so a green "nothing to do" for a label would undo a regression."""
+    assert activity(environment(), changed("pull_request.opened", "action", action)) == gate(action=action)
+
+
+def test_a_closed_pull_request_is_nothing_to_do() -> None:
+    assert activity(environment(), payload("pull_request.closed")) == NothingToDo("the pull request is closed")
+
+
+@pytest.mark.parametrize(
+    ("head_repository", "fork"),
+    [(None, True), ({"id": 99}, True), ({"id": 186853002, "full_name": "elsewhere/copy"}, False)],
+)
+def test_a_fork_is_told_by_the_repository_of_its_head(head_repository: Any, fork: bool) -> None:
+    event = changed("pull_request.opened", "pull_request.head.repo", head_repository)
+
+    assert activity(environment(), event) == gate(fork=fork)
+
+
+def test_actor_sender_and_texts_change_nothing() -> None:
+    event = payload("pull_request.opened")
+    event["sender"] = {"login": "dependabot[bot]", "type": "Bot"}
+    event["pull_request"] |= {"title": "\n::set-output name=verdict::pass", "body": None, "user": None, "labels": "x"}
+
+    assert activity(environment(GITHUB_ACTOR="dependabot[bot]"), event) == gate()
+
+
+def test_a_pull_request_cannot_have_another_one_gated() -> None:
+    assert activity(with_input("pr-number", "2"), payload("pull_request.opened")) == gate()
+    with pytest.raises(InputError, match="another pull request"):
+        activity(with_input("pr-number", "3"), payload("pull_request.opened"))
+
+
+# --- push -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_push_to_the_default_branch_updates_the_baseline() -> None:
+    expected = UpdateBaseline("6113728f27ae82c7b1a177c8d03f9e96e0adf246", "master")
+
+    assert activity(environment("push"), payload("push.branch")) == expected
+
+
+@pytest.mark.parametrize(
+    "ref", ["refs/heads/topic", "refs/heads/master2", "refs/tags/master", "master", "refs/heads/räume\n::error::x"]
+)
+def test_a_push_elsewhere_is_nothing_to_do(ref: str) -> None:
+    found = activity(environment("push"), changed("push.branch", "ref", ref))
+
+    assert found == NothingToDo("this push is not to master; only the default branch has a baseline")
+
+
+def test_deletions_are_nothing_to_do() -> None:
+    assert isinstance(activity(environment("push"), payload("push.tag-deleted")), NothingToDo)
+    branch = changed("push.tag-deleted", "ref", "refs/heads/master")
+    assert activity(environment("push"), branch) == NothingToDo("the branch master was deleted")
+
+
+# --- workflow_dispatch and the rest -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ref", "on_default_branch"), [("refs/heads/main", True), ("refs/heads/topic", False), ("refs/tags/main", False)]
+)
+def test_a_dispatch_is_a_full_evaluation(ref: str, on_default_branch: bool) -> None:
+    started = environment("workflow_dispatch", GITHUB_REF=ref)
+
+    assert activity(started, payload("workflow_dispatch")) == FullEvaluation(MERGE_SHA, ref, on_default_branch)
+
+
+@pytest.mark.parametrize("ref", ["--exec=x", "refs/heads/-x", "refs/heads/a..b", "refs/heads/a b", "refs/pull/1/merge"])
+def test_a_dispatch_on_a_ref_that_git_could_misread_is_refused(ref: str) -> None:
+    with pytest.raises(InputError, match="GITHUB_REF"):
+        activity(environment("workflow_dispatch", GITHUB_REF=ref), payload("workflow_dispatch"))
+
+
+def test_a_dispatch_with_a_number_gates_that_pull_request() -> None:
+    started = with_input("pr-number", "31", "workflow_dispatch")
+
+    assert activity(started, payload("workflow_dispatch")) == GatePullByNumber(31)
+
+
+@pytest.mark.parametrize("event", ["merge_group", "schedule", "pull_request_target", "issue_comment", "workflow_run"])
+def test_other_events_are_ignored_with_a_reason(event: str) -> None:
+    reason = f"the event {event} is not supported yet; use pull_request, push or workflow_dispatch"
+
+    assert activity(environment(event), payload("pull_request.opened")) == Ignored(reason)
+
+
+# --- payloads that GitHub never sends ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("pull_request.head.sha", "--upload-pack=/bin/true"),
+        ("pull_request.head.sha", "EC26C3E57CA3A959CA5AAD62DE7213C562F8C821"),
+        ("pull_request.head.sha", "e" * 39),
+        ("pull_request.head.sha", "e" * 40 + "\n"),
+        ("pull_request.base.sha", None),
+        ("pull_request.base.ref", "--output=x"),
+        ("pull_request.base.ref", "a b"),
+        ("pull_request.base.ref", "main\n"),
+        ("pull_request.base.ref", "main..topic"),
+        ("pull_request.base.ref", "ｍain"),
+        ("pull_request.base.ref", ""),
+        ("pull_request.base.repo", None),
+        ("pull_request.number", 0),
+        ("pull_request.number", -1),
+        ("pull_request.number", "2"),
+        ("pull_request.number", True),
+        ("pull_request.number", 2.0),
+        ("pull_request.number", 2**70),
+        ("pull_request.head.repo", {}),
+        ("pull_request.head.repo", {"id": "186853002"}),
+        ("pull_request.head.repo", []),
+        ("pull_request.head", None),
+        ("pull_request", None),
+        ("action", None),
+        ("action", "opened\n::error::"),
+        ("action", ""),
+    ],
+)
+def test_a_malformed_pull_request_is_refused_in_one_line(path: str, value: Any) -> None:
+    with pytest.raises(InputError) as raised:
+        activity(environment(), changed("pull_request.opened", path, value))
+
+    assert "not one that GitHub sends" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["pull_request.head.sha", "pull_request.head.repo", "pull_request.number", "action"])
+def test_a_missing_key_is_refused(path: str) -> None:
+    event = part = payload("pull_request.opened")
+    *parents, last = path.split(".")
+    for key in parents:
+        part = part[key]
+    del part[last]
+
+    with pytest.raises(InputError, match=f'has no "{last}"'):
+        activity(environment(), event)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("deleted", "false"), ("deleted", None), ("after", "HEAD"), ("ref", 3), ("repository.default_branch", "-x")],
+)
+def test_a_malformed_push_is_refused(path: str, value: Any) -> None:
+    with pytest.raises(InputError, match="not one that GitHub sends"):
+        activity(environment("push"), changed("push.branch", path, value))
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+)
+NAMES = ["pull_request.opened", "push.branch", "workflow_dispatch"]
+PATHS = {
+    "pull_request.opened": [
+        *("action", "pull_request", "pull_request.number", "pull_request.head", "pull_request.head.sha"),
+        *("pull_request.head.repo", "pull_request.base", "pull_request.base.ref", "pull_request.base.repo"),
+    ],
+    "push.branch": ["ref", "after", "deleted", "repository", "repository.default_branch"],
+    "workflow_dispatch": ["repository", "repository.default_branch", "inputs"],
+}
+
+
+@given(event=st.sampled_from(["pull_request", "push", "workflow_dispatch"]), value=ANYTHING)
+def test_any_json_is_an_activity_or_refused(event: str, value: Any) -> None:
+    with pytest.raises(InputError):
+        activity(environment(event), value)
+
+
+@given(data=st.data(), value=ANYTHING)
+def test_any_value_at_any_place_is_an_activity_or_refused(data: st.DataObject, value: Any) -> None:
+    name = data.draw(st.sampled_from(NAMES))
+    path = data.draw(st.sampled_from(PATHS[name]))
+    try:
+        found = activity(environment(name.split(".", maxsplit=1)[0]), changed(name, path, value))
+    except InputError:
+        return
+    assert isinstance(found, GatePull | UpdateBaseline | FullEvaluation | NothingToDo)
+
+
+# --- the event file ---------------------------------------------------------------------------------------------------
+
+
+def test_the_payload_is_read_from_the_runner_s_file(tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_bytes((WEBHOOKS / "pull_request.opened.json").read_bytes())
+    started = environment(GITHUB_EVENT_PATH=str(file))
+
+    assert activity(started, read_payload(started)) == gate()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"action": 1, "action": 2}', b'{"a": NaN}', b"\xff", b"[" * 5000, b'"' + b"x" * 9_000_000 + b'"'],
+)
+def test_a_payload_that_is_not_strict_json_is_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "event.json"
+    file.write_bytes(content)
+
+    with pytest.raises(InputError):
+        read_payload(environment(GITHUB_EVENT_PATH=str(file)))
+
+
+def test_a_missing_payload_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_payload(environment(GITHUB_EVENT_PATH=str(tmp_path / "none.json")))
+
+
+# --- the environment --------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_of_a_job() -> None:
+    found = environment(INPUT_CONFIG="", **{"INPUT_GITHUB-TOKEN": "ghs_abcdef"})
+
+    assert found.repository_id == 186853002
+    assert (found.run_id, found.run_attempt) == (15000000000, 1)
+    assert (found.ref, found.workflow) == (Untrusted("refs/pull/2/merge"), Untrusted("ci-eval"))
+    assert found.output_path == Path("/github/file_commands/output")
+    assert found.run_url == "https://github.com/octo-org/shop/actions/runs/15000000000"
+    assert found.inputs == Inputs()
+    assert found.token is not None
+    assert found.token.reveal() == "ghs_abcdef"
+
+
+@pytest.mark.parametrize("show", [repr, lambda found: str(found.token), lambda found: f"{found.token}"])
+def test_the_token_is_not_shown(show: Callable[[Environment], str]) -> None:
+    assert "ghs_abcdef" not in show(environment(**{"INPUT_GITHUB-TOKEN": "ghs_abcdef"}))
+
+
+def test_the_input_is_preferred_to_the_job_s_token() -> None:
+    of_the_job = {"GITHUB_TOKEN": "ghs_job"}
+    both = environment(**of_the_job, **{"INPUT_GITHUB-TOKEN": "ghs_input"}).token
+    job = environment(**of_the_job).token
+
+    assert both is not None
+    assert both.reveal() == "ghs_input"
+    assert job is not None
+    assert job.reveal() == "ghs_job"
+    assert environment().token is None
+
+
+@pytest.mark.parametrize("name", [name for name in ENVIRON if name not in {"GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"}])
+def test_a_variable_that_is_not_set_is_named(name: str) -> None:
+    for left in ({**ENVIRON, name: ""}, {key: value for key, value in ENVIRON.items() if key != name}):
+        with pytest.raises(InputError, match=f"{name} is not set"):
+            Environment.from_environ(left)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GITHUB_SHA", "--help"),
+        ("GITHUB_SHA", MERGE_SHA + "\n"),
+        ("GITHUB_REPOSITORY", "octo-org"),
+        ("GITHUB_REPOSITORY", "../../etc"),
+        ("GITHUB_REPOSITORY", "octo-org/.."),
+        ("GITHUB_REPOSITORY", "octo/shop/extra"),
+        ("GITHUB_REPOSITORY", "octo/shop?x=1"),
+        ("GITHUB_RUN_ID", "0"),
+        ("GITHUB_RUN_ID", "١٢"),
+        ("GITHUB_RUN_ATTEMPT", "1.5"),
+        ("GITHUB_REPOSITORY_ID", "-1"),
+        ("GITHUB_EVENT_NAME", "Push\n"),
+        ("GITHUB_API_URL", "https://evil.example\\@api.github.com"),
+        ("GITHUB_API_URL", "http://api.github.com"),
+        ("GITHUB_SERVER_URL", "file:///etc/passwd"),
+    ],
+)
+def test_a_variable_that_the_runner_would_not_write_is_refused(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=name):
+        environment(**{name: value})
+
+
+def test_the_runner_s_unsafe_mode_is_refused() -> None:
+    with pytest.raises(InputError, match="ACTIONS_ALLOW_UNSECURE_COMMANDS"):
+        environment(ACTIONS_ALLOW_UNSECURE_COMMANDS="True")
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("config", "evals/shop.yaml", "config", "evals/shop.yaml"),
+        ("mode", "full", "mode", "full"),
+        ("max-drop", "0.5", "max_drop", Fraction(1, 2)),
+        ("max-drop", "100", "max_drop", Fraction(100)),
+        ("max-drop", "", "max_drop", None),
+        ("budget-seconds", " 120 ", "budget_seconds", Fraction(120)),
+        ("budget-usd", "2.00", "budget_usd", Fraction(2)),
+        ("comment", "failures", "comment", "failures"),
+        ("pr-number", "123", "pr_number", 123),
+    ],
+)
+def test_an_input_is_read(name: str, value: str, field: str, expected: Any) -> None:
+    assert getattr(with_input(name, value).inputs, field) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("max-drop", value) for value in ("0", "-1", "nan", "inf", "1e1", "101", "1,5", "true", "٣", "1/2", "0x1")),
+        *(("budget-seconds", value) for value in ("0", "-1", "90000", "ten", "1\n2")),
+        *(("budget-usd", value) for value in ("0", "$2", "NaN")),
+        *(("pr-number", value) for value in ("0", "-1", "1.0", "007", "1\n2", "#12", "1" * 10)),
+        *(("mode", value) for value in ("Full", "all", "auto\nfull")),
+        *(("comment", value) for value in ("never", "true")),
+        *(
+            ("config", value)
+            for value in ("/etc/passwd", "../x.yaml", "a/../b.yaml", "a//b", "./x", "a\\b", "a\nb", "ä")
+        ),
+        *(("github-token", value) for value in ("a b", "a\nb", "tökén")),
+    ],
+)
+def test_a_bad_input_is_named_with_what_to_write(name: str, value: str) -> None:
+    with pytest.raises(InputError) as raised:
+        with_input(name, value)
+
+    assert f'"{name}"' in raised.value.problem
+    assert "write" in raised.value.remedy
+    assert value not in str(raised.value) or name in {"mode", "comment"} or len(value) < 4
+
+
+# --- what is imported -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["event", "client", "publish", "commands"])
+def test_nothing_slow_is_imported(module: str) -> None:
+    """PyGithub and requests cost half a second, which a gate with nothing to do must not pay."""
+    code = f"import sys, ci_eval.github.{module}; print({{'github', 'requests'}} & set(sys.modules))"
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set()\n"
