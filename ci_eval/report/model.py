@@ -110,8 +110,8 @@ def _tampering(suite: SuiteOutcome) -> Iterator[Section]:
     touched = {*suite.edits.removed, *suite.edits.rewritten}
     hidden = touched & set(suite.comparison.changed_cases(lambda pair: pair.broke))
     if hidden:
-        told = f"This change removes or rewrites {CASE.count(len(touched))} of the golden set, and breaks {len(hidden)} of them."
-        words = f"{told} They were judged by main's version."
+        told = f"This change removes or rewrites {CASE.count(len(touched))} of the golden set and breaks {len(hidden)}"
+        words = f"{told} of them. They were judged by main's version."
         yield Section("Golden cases that it breaks", (Paragraph((words,)),), importance=98, folded=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 import re2
@@ -11,20 +12,29 @@ from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
 from ci_eval.scorers.base import MISSING, Answer, Judge, Resources, Score, ScorerPolicy, as_text, binary
 
+MAX_PATTERN = 1024
+REMEDY = "leave out look-around and back-references"
 
-def _options() -> re2.Options:
+
+@lru_cache(maxsize=1024)
+def compiled(pattern: str) -> re2._Regexp[str]:
+    """A pattern, ready to search with; raises ValueError, saying what RE2 does not take."""
     options = re2.Options()
     options.log_errors = False
-    return options
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        said = error.args[0]
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        raise ValueError(f"not a pattern that RE2 takes ({reason})") from None
 
 
 def _pattern(value: str) -> str:
     try:
-        compiled = re2.compile(value, _options())
-    except re2.error as error:
-        reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else error.args[0]
-        raise wrong(f"not a pattern that RE2 takes ({reason})", "leave out look-around and back-references") from None
-    if compiled.search(""):
+        pattern = compiled(value)
+    except ValueError as error:
+        raise wrong(str(error), REMEDY) from None
+    if pattern.search(""):
         raise wrong("a pattern that matches the empty answer", "write one that asks for something")
     return value
 
@@ -34,20 +44,20 @@ class Regex(ScorerPolicy):
 
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["regex"]
-    pattern: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_pattern)]
+    pattern: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
     absent: bool = False
 
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - the pattern is the same for every case
         return True
 
     def bind(self, resources: Resources) -> Judge:  # noqa: ARG002 - needs none
-        pattern = re2.compile(self.pattern, _options())
+        pattern = compiled(self.pattern)
 
         def score(answer: Answer, case: Case) -> Score:  # noqa: ARG001 - the pattern is the same for every case
             got = answer.field(self.field)
             if got is MISSING:
                 return binary(False, f"no {self.field} in the answer")
-            found = pattern.search(as_text(got).encode("utf-8", "replace").decode()) is not None
+            found = pattern.search(as_text(got)) is not None
             return binary(found != self.absent, "matches" if found else "does not match")
 
         return score
