@@ -31,6 +31,8 @@ _IDENTITY = {
     "GIT_COMMITTER_NAME": "ci-eval",
     "GIT_COMMITTER_EMAIL": "ci-eval@users.noreply.github.com",
 }
+# What git says when another writer was faster. A branch rule or a missing right is told in other words, and lasts.
+_OVERTAKEN = ("stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref")
 WRITERS = frozenset({"push", "schedule", "workflow_dispatch"})
 
 
@@ -66,7 +68,7 @@ class Trust:
         if header.repository != self.repository:
             return "it was written by another repository"
         if not timedelta(minutes=-10) <= self.now - written <= self.max_age:
-            return f"it is older than {self.max_age.days} days"
+            return f"it is older than {self.max_age.days} days, or of the future"
         return None
 
 
@@ -83,10 +85,18 @@ class Store:
         if commit is None:
             raise StoreError("only a commit can have a baseline; commit the changes first")
         path = f"{_folder(run.header.suite, run.header.fingerprint)}/{commit}-{run_id}.jsonl"
+        content = to_bytes(run)
+        if len(content) > _RUN_LIMIT:
+            raise StoreError(f"the run is larger than {_RUN_LIMIT // MIB} MiB; lower max_tokens or baseline.repeats")
         with self._repository() as git:
-            blob = git.write_blob(to_bytes(run))
+            blob = git.write_blob(content)
             for _ in range(_ATTEMPTS):
                 tip = self._fetch(git)
+                stored = at_commit(git, tip).oid(path) if tip else None
+                if stored == blob:  # the push before went through, and its answer was lost
+                    return path
+                if stored:
+                    raise StoreError("this run is stored already, and stored runs never change")
                 if self._push(git, _commit_with(git, tip, path, blob), tip):
                     return path
         raise StoreError("the baseline branch moved at every attempt to write to it; run the job again")
@@ -135,7 +145,7 @@ class Store:
         try:
             git.run(*self.remote.options, "push", "--quiet", lease, "--", self.remote.url, f"{commit}:{target}")
         except GitError as error:
-            if any(word in error.stderr for word in ("stale info", "rejected", "cannot lock ref", "failed to update")):
+            if any(word in error.stderr for word in _OVERTAKEN):
                 return False
             raise StoreError(f"the baseline branch {self.branch} cannot be written; {error}") from error
         return True

@@ -109,12 +109,17 @@ def _roles(snapshot: Snapshot, config: Config, suite: str) -> Iterator[tuple[str
     train = _trained_on(snapshot, subject.model)
     if train:
         named.append((train, "training rows"))
-    named += [(path, "dataset") for pattern in subject.datasets for path in snapshot.glob(pattern)]
+    named += [(path, "dataset") for pattern in subject.datasets for path in _under(snapshot, pattern)]
     watch = config.policy.suites[suite].watch
-    named += [(path, "watched file") for pattern in watch for path in snapshot.glob(pattern)]
+    named += [(path, "watched file") for pattern in watch for path in _under(snapshot, pattern)]
     for path, role in reversed(named):
         for step in snapshot.closure(path):
             yield step, role
+
+
+def _under(snapshot: Snapshot, pattern: str) -> list[str]:
+    """What a pattern names, and links that it leads through: whatever stands behind them may be meant."""
+    return [*snapshot.glob(pattern), *snapshot.links_on(pattern)]
 
 
 def _trained_on(snapshot: Snapshot, model: str) -> str | None:

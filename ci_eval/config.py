@@ -119,7 +119,7 @@ class SuitePolicy(Strict):
     """Fine-tune datasets: files or patterns."""
     watch: list[RepoPath] = Field(default_factory=list)
     """More files that change how this target behaves: patterns."""
-    golden: RepoPath | list[RepoPath]
+    golden: RepoPath | Annotated[list[RepoPath], Field(min_length=1)]
     """The golden set: files or patterns."""
     scorers: Annotated[list[dict[str, Any]], Field(min_length=1)]
     """How answers are scored; each kind of scorer has its own keys."""

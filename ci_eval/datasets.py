@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Labelled
-from ci_eval.reader import Document, read_rows
+from ci_eval.reader import Document, parse_json, read_rows
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import canonical
 
@@ -53,15 +54,19 @@ def _row(document: Document) -> Row:
 
 
 def _chat(value: dict[str, Any], key: str, content: str) -> tuple[str, str] | None:
-    """The last user turn and the last assistant turn of a conversation."""
+    """The last assistant turn of a conversation, and what the user had said before it."""
     turns = value.get(key)
     if not isinstance(turns, list):
         return None
-    said: dict[str, str] = {}
+    asked: str | None = None
+    pair: tuple[str, str] | None = None
     for turn in turns:
-        if isinstance(turn, dict) and turn.get("role") in {"user", "assistant"} and isinstance(turn.get(content), str):
-            said[turn["role"]] = turn[content]
-    return (said["user"], said["assistant"]) if len(said) == 2 else None
+        said = turn.get(content) if isinstance(turn, dict) else None
+        if isinstance(said, str) and turn.get("role") == "user":
+            asked = said
+        elif isinstance(said, str) and turn.get("role") == "assistant" and asked is not None:
+            pair = (asked, said)
+    return pair
 
 
 def _gemini(value: dict[str, Any]) -> tuple[str, str] | None:
@@ -151,18 +156,29 @@ def normalised(text: str) -> str:
 
 def leaks_in_rows(cases: Iterable[Case], rows: Iterable[Row]) -> list[Leak]:
     """Golden inputs that are a row's input, and golden answers that are a row's output."""
-    inputs: dict[str, Row] = {}
-    outputs: dict[str, Row] = {}
+    exact: dict[tuple[str, str], Row] = {}
+    alike: dict[tuple[str, str], Row] = {}
     for row in rows:
-        inputs.setdefault(normalised(row.input), row)
-        outputs.setdefault(normalised(row.output), row)
+        for part, text in (("input", row.input), *(("answer", said) for said in _said(row.output))):
+            exact.setdefault((part, text.strip()), row)
+            alike.setdefault((part, normalised(text)), row)
     found = []
     for case, part, text in _parts(cases):
-        row_found = (inputs if part == "input" else outputs).get(normalised(text))
+        same = exact.get((part, text.strip()))
+        row_found = same or alike.get((part, normalised(text)))
         if row_found:
-            same = text.strip() == (row_found.input if part == "input" else row_found.output).strip()
-            found.append(Leak(case, part, row_found.file, row_found.line, same))
+            found.append(Leak(case, part, row_found.file, row_found.line, same is not None))
     return found
+
+
+def _said(output: str) -> Iterator[str]:
+    """An answer, and the texts in it where it is JSON."""
+    yield output
+    if output.lstrip()[:1] in {"{", "["}:
+        try:
+            yield from _strings(parse_json(output))
+        except InputError:
+            return
 
 
 def leaks_in_text(cases: Iterable[Case], text: str, file: str) -> list[Leak]:

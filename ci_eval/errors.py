@@ -5,6 +5,8 @@ Nothing but a regression exits 1, so no error here does; `cli.main` is the one p
 
 from __future__ import annotations
 
+from ci_eval.text import log, shorten
+
 EXIT_PASS = 0
 EXIT_REGRESSION = 1
 EXIT_REFUSED = 2
@@ -21,8 +23,8 @@ class CiEvalError(Exception):
 class InputError(CiEvalError):
     """Input that is refused.
 
-    The message is one line, `file:line: what is wrong; what to write instead`. It may quote the input, so whoever
-    prints it sends it through `text.log`.
+    The message is one line, `file:line: what is wrong; what to write instead`. It may quote names out of the input
+    (never its values), so whoever prints it in markdown encodes it for that.
     """
 
     def __init__(self, problem: str, *, remedy: str, file: str = "", line: int | None = None) -> None:
@@ -31,7 +33,7 @@ class InputError(CiEvalError):
         self.file = file
         self.line = line
         where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
-        super().__init__(f"{where}{problem}; {remedy}")
+        super().__init__(log(f"{where}{shorten(problem, 400)}; {remedy}", limit=2000))
 
 
 class UsageError(CiEvalError):

@@ -217,6 +217,11 @@ def evaluate_all(
     ]
 
 
+def to_store(config: Config, run: Run) -> Run:
+    """A run as its policy lets main remember it."""
+    return run.without_texts() if config.policy.baseline.outputs == "hide" else run
+
+
 def scores(suite: Suite, run: Run) -> dict[str, Fraction]:
     """The score of every dimension over all repeats, in points; a dimension of which nothing is known is left out."""
     found = {}

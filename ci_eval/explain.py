@@ -44,12 +44,12 @@ def _row_words(path: str, base: Side, candidate: Side) -> list[Untrusted]:
     if not change.added and not change.removed and not change.relabelled:
         return [Untrusted(f"{change.kept} rows, the same as before in another order")]
     relabelled = [f"{change.relabelled} with the same input and another output"] if change.relabelled else []
-    words = [f"{_rows_in_words(change.added)} added", f"{change.removed} removed", *relabelled, f"{change.kept} kept"]
+    words = [f"{_counted(change.added, 'row')} added", f"{change.removed} removed", *relabelled, f"{change.kept} kept"]
     return [Untrusted(", ".join(words))]
 
 
-def _rows_in_words(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _rows(side: Side, path: str) -> list[datasets.Row]:
@@ -160,5 +160,6 @@ def _golden_words(suite: str, *sides: tuple[Snapshot, Config]) -> Iterable[str]:
     old, new = (golden_cases.load(snapshot, config.policy.suites[suite].golden_patterns) for snapshot, config in sides)
     edits = golden_cases.edits(old, new)
     if edits:
-        counts = f"{len(edits.added)} cases added, {len(edits.removed)} removed, {len(edits.rewritten)} rewritten"
+        added = _counted(len(edits.added), "case")
+        counts = f"{added} added, {len(edits.removed)} removed, {len(edits.rewritten)} rewritten"
         yield f"the golden set of suite {suite}: {counts}"

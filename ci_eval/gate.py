@@ -25,7 +25,8 @@ from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, Side, Suite, c
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
-from ci_eval.records import Header, Record
+from ci_eval.reader import write_file
+from ci_eval.records import Header, Record, Run, to_bytes
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.verdict import Verdict, decide, worst
@@ -212,7 +213,7 @@ class _SuiteGate:
         for stored in found:
             objection = self._objection(stored, suite, base.snapshot.commit)
             if objection is None:
-                return _SideRun(stored.run.header, stored.run.repeat(self._pick(stored)), stored=True), None
+                return self._remembered(suite, stored), None
             objections.append(f"main's stored run of {str(stored.run.header.commit)[:12]} does not serve: {objection}")
         return None, objections[0] if objections else None
 
@@ -224,6 +225,14 @@ class _SuiteGate:
         if not stored.run.holds(suite.golden.cases):
             return "some of its cases were lost"
         return self.baselines.trust.objection(stored.run)
+
+    def _remembered(self, suite: Suite, stored: StoredRun) -> _SideRun:
+        """One repeat of a stored run, with its run file beside the candidate's."""
+        picked = stored.run.repeat(self._pick(stored)).values()
+        header = stored.run.header.model_copy(update={"repeats": 1})
+        run = Run(header, tuple(record.model_copy(update={"repeat": 0}) for record in picked))
+        write_file(self.session.out / suite.name / "base.jsonl", to_bytes(run))
+        return _SideRun(header, run.repeat(0), stored=True)
 
     def _pick(self, stored: StoredRun) -> int:
         """Which of main's repeats is compared: by base commit and pull request, so that nobody can draw again."""

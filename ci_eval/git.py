@@ -31,13 +31,20 @@ _HARDENING = (
 )  # fmt: skip
 
 
+_OVER_THE_NETWORK = frozenset({"fetch", "ls-remote", "push"})
+
+
 class GitError(CiEvalError):
     """git said no. `stderr` may quote names from the repository: print it through `text.log`."""
 
-    def __init__(self, action: str, stderr: bytes) -> None:
+    def __init__(self, action: str, stderr: bytes, status: int) -> None:
+        self.status = status
         self.stderr = stderr.decode("utf-8", "replace").strip()
         last = self.stderr.splitlines()[-1] if self.stderr else "no message"
-        super().__init__(f"git {action} failed ({last}); check that the checkout is complete (fetch-depth: 0)")
+        remedy = "the checkout is complete (fetch-depth: 0)"
+        if action in _OVER_THE_NETWORK:
+            remedy = "the token may do this (contents: read, and contents: write to push)"
+        super().__init__(f"git {action} failed ({last}); check that {remedy}")
 
 
 class MergeConflict(CiEvalError):
@@ -91,7 +98,7 @@ class Git:
         """The repository that holds `start`; raises UsageError outside one."""
         command = ["git", *_HARDENING, "rev-parse", "--absolute-git-dir", "--show-toplevel"]
         done = subprocess.run(command, cwd=start, env=_environment({}), capture_output=True, check=False)  # noqa: S603
-        lines = os.fsdecode(done.stdout).splitlines()
+        lines = os.fsdecode(done.stdout).split("\n")[:-1]
         if done.returncode != 0 or len(lines) != 2:
             raise UsageError("this is not a git work tree; run ci-eval inside a repository, or name one with --repo")
         return cls(Path(lines[0]), Path(lines[1]))
@@ -101,7 +108,9 @@ class Git:
         """A new, empty repository with `main` as its first branch."""
         options = ["--bare"] if bare else []
         command = ["git", *_HARDENING, "init", "-q", "-b", "main", "--template=", *options, "--", str(folder)]
-        subprocess.run(command, env=_environment({}), capture_output=True, check=True)  # noqa: S603
+        done = subprocess.run(command, env=_environment({}), capture_output=True, check=False)  # noqa: S603
+        if done.returncode != 0:
+            raise UsageError(f"no repository can be made in {folder}; name a folder that you may write to")
         return cls(folder) if bare else cls(folder / ".git", folder)
 
     def run(self, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> bytes:
@@ -120,7 +129,7 @@ class Git:
         )
         if done.returncode != 0:
             action = next((word for word in arguments if not word.startswith("-")), "")
-            raise GitError(action, done.stderr)
+            raise GitError(action, done.stderr, done.returncode)
         return done.stdout
 
     def commit(self, ref: str) -> str:
@@ -157,6 +166,8 @@ class Git:
         try:
             answer = self.run("merge-tree", "--write-tree", "--no-messages", _checked(base), _checked(head))
         except GitError as error:
+            if error.status != 1:  # a commit that is not there, or no common history
+                raise
             raise MergeConflict("base and head conflict, so there is nothing to evaluate; merge main first") from error
         return _sha(answer.splitlines()[0])
 

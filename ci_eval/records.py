@@ -117,6 +117,14 @@ class Run:
         """The records of one repeat by case."""
         return {record.case: record for record in self.records if record.repeat == number}
 
+    def without_texts(self) -> Run:
+        """Without what models said and without reasons, which may quote it."""
+        records = []
+        for record in self.records:
+            cells = [cell.model_copy(update={"reason": Untrusted("hidden")}) for cell in record.cells]
+            records.append(record.model_copy(update={"output": None, "cells": cells}))
+        return Run(self.header, tuple(records))
+
     def holds(self, cases: Iterable[str]) -> bool:
         """Whether every repeat has a record of every case that was not lost."""
         wanted = set(cases)

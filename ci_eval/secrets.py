@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
 
+from ci_eval.errors import InputError
+
 
 class Secret:
     """A key. It shows itself to nobody but `header`, the one place that puts it on the wire."""
@@ -23,6 +25,13 @@ class Secret:
 
 
 def take(environ: MutableMapping[str, str], names: Iterable[str]) -> dict[str, Secret]:
-    """Move the named variables out of an environment into a table; one that is empty or not set is left out."""
+    """Move the named variables out of an environment into a table; one that is empty or not set is left out.
+
+    Raises InputError for what no header can carry, because the library's own error would quote it.
+    """
     found = {name: environ.pop(name, "").strip() for name in set(names)}
+    for name, value in found.items():
+        if not (value.isascii() and (value.isprintable())):
+            problem = f"{name} holds a line break or something else that is no part of a key"
+            raise InputError(problem, remedy="set it to the key alone")
     return {name: Secret(value) for name, value in found.items() if value}

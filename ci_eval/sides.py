@@ -49,7 +49,7 @@ def of_merge(git: Git, base: str, head: str) -> Sides:
 
 def on_laptop(git: Git, base_ref: str | None, head_ref: str | None) -> Sides:
     """The merge-base with the default branch (or `base_ref`), and the working tree (or `head_ref`)."""
-    head = git.commit(head_ref or "HEAD")
+    head = commit_named(git, head_ref or "HEAD")
     base = _merge_base(git, _base_commit(git, base_ref), head)
     candidate = snapshot.at_commit(git, head) if head_ref else snapshot.of_work_tree(git)
     return Sides(snapshot.at_commit(git, base), candidate)
@@ -57,10 +57,18 @@ def on_laptop(git: Git, base_ref: str | None, head_ref: str | None) -> Sides:
 
 def _base_commit(git: Git, base_ref: str | None) -> str:
     if base_ref:
-        return git.commit(base_ref)
+        return commit_named(git, base_ref)
     found = next((commit for ref in _DEFAULT_BRANCHES if (commit := git.find(ref))), None)
     if found is None:
         raise UsageError("no main or master branch to compare with; name one with --base")
+    return found
+
+
+def commit_named(git: Git, ref: str) -> str:
+    """The commit that a user named; raises UsageError."""
+    found = git.find(ref)
+    if found is None:
+        raise UsageError(f"no commit is called {ref}; name a branch, a tag or a commit that this clone holds")
     return found
 
 

@@ -7,11 +7,10 @@ data wherever it comes from, and one piece of code reads both.
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -53,8 +52,26 @@ class Snapshot:
         return self._follow(path)[1] is not None
 
     def closure(self, path: str) -> tuple[str, ...]:
-        """The links on the way to a file, and the file: a change to any of them changes what is read."""
-        return self._follow(path)[0]
+        """The links on the way to a file, and the file: a change to any of them changes what is read.
+
+        Of a folder behind a link, every file: which of them are read is not known here.
+        """
+        found: dict[str, None] = {}
+        waiting = [path]
+        while waiting:
+            steps, entry = self._follow(waiting.pop())
+            found.update(dict.fromkeys(steps))
+            if entry is None:
+                folder = f"{steps[-1]}/" if steps[-1] else ""
+                waiting += [inside for inside in self.entries if inside.startswith(folder) and inside not in found]
+        return tuple(found)
+
+    def links_on(self, pattern: str) -> list[str]:
+        """Links to folders that a pattern leads through (`**` does not): git lists no files behind them."""
+        parts = pattern.partition("**")[0].split("/")
+        folders = ["/".join(parts[:length]) for length in range(1, len(parts))]
+        links = [path for path, entry in self.entries.items() if entry.mode == LINK]
+        return [link for link in links if any(matches(folder, link) for folder in folders)]
 
     def oid(self, path: str) -> str | None:
         """The id of a file's contents, links followed; None where there is no file."""
@@ -85,28 +102,45 @@ class Snapshot:
 
     def _follow(self, path: str) -> tuple[tuple[str, ...], Entry | None]:
         """The paths passed on the way, and what stands at the end (None: nothing)."""
+        todo = path.split("/")[::-1]
+        if {"", ".", ".."} & {*todo}:
+            return (path,), None
         passed: list[str] = []
-        for _ in range(_MAX_HOPS):
-            link = self._first_link(path)
-            if link is None:
-                return (*passed, path), self.entries.get(path)
-            passed.append(link)
-            target = os.fsdecode(self._link_text(link))
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(link), target, path[len(link) + 1 :]))
-            if target.startswith("/") or path.startswith("../") or path == "..":
-                raise InputError("is a link that leaves the repository", remedy="replace it by the file", file=link)
-        raise InputError("is a link in a circle", remedy="replace it by the file", file=path)
+        here: list[str] = []
+        while todo:
+            name = todo.pop()
+            at = "/".join([*here, name])
+            entry = self.entries.get(at)
+            if entry and entry.mode == LINK:
+                passed.append(at)
+                todo += self._steps(at, passed)
+            elif name == "..":
+                if not here:
+                    raise _refused_link("leaves the repository", passed[-1])
+                here.pop()
+            elif name not in {"", "."}:
+                here.append(name)
+        end = "/".join(here)
+        return (*passed, end), self.entries.get(end)
 
-    def _first_link(self, path: str) -> str | None:
-        parts = path.split("/")
-        prefixes = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
-        return next((p for p in prefixes if p in self.entries and self.entries[p].mode == LINK), None)
+    def _steps(self, link: str, passed: Sequence[str]) -> list[str]:
+        """The names in a link's target, last first."""
+        if len(passed) > _MAX_HOPS:
+            raise _refused_link("leads in a circle", link)
+        target = os.fsdecode(self._link_text(link))
+        if target.startswith("/"):
+            raise _refused_link("leaves the repository", link)
+        return target.split("/")[::-1]
 
     def _link_text(self, link: str) -> bytes:
         oid = self.entries[link].oid
         if oid not in self._contents:
             self._contents[oid] = self._fetch(link, oid, MIB)
         return self._contents[oid]
+
+
+def _refused_link(what: str, link: str) -> InputError:
+    return InputError(f"is a link that {what}", remedy="replace it by the file", file=link)
 
 
 def at_commit(git: Git, commit: str) -> Snapshot:
@@ -135,7 +169,9 @@ def of_work_tree(git: Git) -> Snapshot:
         meta, _, path = row.partition(b"\t")
         mode, oid, _ = meta.decode("ascii").split(" ")
         entries[os.fsdecode(path)] = Entry(mode, oid)
-    changed = git.run("diff-files", "-z", "--name-only", "--no-ext-diff", "--no-renames")
+    # A submodule is a repository with a configuration of its own: git must not look for changes inside it.
+    quietly = ("--name-only", "--no-ext-diff", "--no-renames", "--ignore-submodules=dirty")
+    changed = git.run("diff-files", "-z", *quietly)
     untracked = git.run("ls-files", "--others", "--exclude-standard", "-z")
     for raw in sorted({*changed.split(b"\0"), *untracked.split(b"\0")} - {b""}):
         name = os.fsdecode(raw)
@@ -154,11 +190,13 @@ def _entry_on_disk(git: Git, path: str) -> Entry | None:
         mode = place.lstat().st_mode
     except OSError:
         return None
+    if any(git.work_tree in folder.parents and folder.is_symlink() for folder in place.parents):
+        return None  # what stands behind a link is not this file
     if stat.S_ISLNK(mode):
         return Entry(LINK, git.write_blob(os.fsencode(place.readlink())))
     if not stat.S_ISREG(mode):
         return None
-    oid = git.run("hash-object", "-w", "--", path).decode("ascii").strip()
+    oid = git.run("hash-object", "-w", "--no-filters", "--", path).decode("ascii").strip()
     return Entry("100755" if mode & stat.S_IXUSR else "100644", oid)
 
 

@@ -29,3 +29,22 @@ def wilson(passed: int, total: int, *, z: float = 1.96) -> tuple[float, float]:
     centre = (p + z * z / (2 * total)) / scale
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / scale
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+Z95 = 1.96
+"""Standard errors on either side of an estimate that make a 95 % interval of a normal distribution."""
+
+
+def jeffreys_variance(passed: int, runs: int) -> float:
+    """The variance of the share of `runs` fair repeats that passed, with Jeffreys' (passed + ½)/(runs + 1) for p.
+
+    Unlike p(1 - p)/runs it is never 0: runs that all agreed are not proof that the next one will.
+    """
+    p = (passed + 0.5) / (runs + 1)
+    return p * (1 - p) / runs
+
+
+def sign_test(worse: int, better: int) -> float:
+    """One-sided exact sign test: the chance of `worse` or more heads in `worse + better` tosses of a fair coin."""
+    tosses = worse + better
+    return sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)) / 2**tosses

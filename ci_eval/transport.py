@@ -6,15 +6,22 @@ not at all, ends at its deadline however slowly the answer drips, and carries it
 
 from __future__ import annotations
 
+import io
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ci_eval.deadline import Deadline
 from ci_eval.origin import origin_of
@@ -70,6 +77,8 @@ class Transport:
             try:
                 response = self._once(prepared, deadline, attempt)
             except TransportError as error:
+                if error.status is not None:  # an answer that is refused for what it is
+                    raise
                 failure = error
             else:
                 if response.status not in _RETRY_STATUS:
@@ -85,10 +94,10 @@ class Transport:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._sessions, "session", None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             session.trust_env = False
-            session.max_redirects = 0
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self.pool, max_retries=0)
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            adapter = _Adapter(pool_connections=1, pool_maxsize=self.pool, max_retries=0)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             self._sessions.session = session
@@ -102,6 +111,7 @@ class Transport:
         remaining = deadline.remaining()
         if remaining <= 0:
             raise TransportError("deadline")
+        _current.deadline = deadline
         try:
             with self._session().send(
                 prepared, stream=True, allow_redirects=False, verify=True, timeout=(min(10.0, remaining), remaining)
@@ -109,10 +119,10 @@ class Transport:
                 if response.is_redirect or 300 <= response.status_code < 400:
                     raise TransportError("redirect refused", response.status_code)
                 return Response(response.status_code, response.headers, _body(response, deadline), attempt)
-        except requests.Timeout as error:
-            raise TransportError("deadline" if deadline.remaining() <= 0 else "timeout") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransportError("connection failed") from error
+            if deadline.remaining() <= 0:
+                raise TransportError("deadline") from error
+            raise TransportError("timeout" if isinstance(error, requests.Timeout) else "connection failed") from error
 
     def _pause(self, attempt: int, response: Response | None) -> float:
         """What `Retry-After` asks for, else 0.5 s doubled each time, with jitter: threads must not march in step."""
@@ -122,8 +132,73 @@ class Transport:
         return float(min(_MAX_PAUSE_SECONDS, 0.5 * 2 ** (attempt - 1)) * (0.5 + self.jitter()))
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - wherever it leads
+        """Nowhere. Asked not to follow a redirect, the library still reads all of its body to find the next one."""
+        return None
+
+
+# --- one deadline for all that is read; the libraries' timeouts are per read, and a drip never meets them -------------
+
+_current = threading.local()
+"""`deadline`: that of the request which this thread is sending."""
+
+
+class _Reading(io.RawIOBase):
+    """What comes in on a socket; no read waits longer than until the deadline."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)  # it keeps a socket open that is closed while its answer is read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = _current.deadline.remaining()
+        if remaining <= 0:
+            raise TimeoutError("deadline")
+        self._sock.settimeout(remaining)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """An answer that is read with the deadline from its first byte, `100 Continue` and headers included."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Reading(sock))
+
+
+class _Plain(HTTPConnection):
+    response_class = _Answer
+
+
+class _Secure(HTTPSConnection):
+    response_class = _Answer
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
 def _body(response: requests.Response, deadline: Deadline) -> bytes:
-    """The decoded body, to a cap and a deadline: the library's own timeout is per read, and a drip never meets it."""
+    """The decoded body, to a cap and a deadline."""
     chunks: list[bytes] = []
     size = 0
     while chunk := response.raw.read1(_CHUNK, decode_content=True):

@@ -30,21 +30,23 @@ _config = click.option("--config", "config_path", default="ci-eval.yaml", show_d
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def update(repo: Path, config_path: str, ref: str, wanted: str | None, quiet: bool) -> int:
     """Evaluate a commit and store it as a baseline."""
-    from ci_eval import config, snapshot
+    from ci_eval import config, sides, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, local_store, print_scores, refuse_lost, session
-    from ci_eval.evaluation import evaluate_all
+    from ci_eval.evaluation import evaluate_all, to_store
     from ci_eval.git import Git
 
     git = Git.discover(repo)
-    at = snapshot.at_commit(git, git.commit(ref))
+    at = snapshot.at_commit(git, sides.commit_named(git, ref))
     policy = config.load(at, config_path)
     names = chosen_suites(policy, wanted)
     shared = session(policy, default_out(git), quiet=quiet)
     done = evaluate_all(policy, at, shared, names, repeats=policy.policy.baseline.repeats)
     refuse_lost(done)
+    store = local_store(git, policy)
     for _, run in done:
-        local_store(git, policy).add(run, "local")
+        store.add(to_store(policy, run), f"local.{run.header.time.replace(':', '')}")
     print_scores(done, as_json=False)
+    click.echo(f"stored on the branch {store.branch} of this clone")
     return 0
 
 
@@ -53,18 +55,32 @@ def update(repo: Path, config_path: str, ref: str, wanted: str | None, quiet: bo
 @_config
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_(repo: Path, config_path: str, as_json: bool) -> int:
-    """List the stored runs: suite, fingerprint, commit and run."""
+    """List the stored runs."""
+    from tabulate import tabulate
+
     from ci_eval import config, snapshot
     from ci_eval.cli.laptop import local_store
     from ci_eval.git import Git
-    from ci_eval.text import log
 
     git = Git.discover(repo)
     policy = config.load(snapshot.of_work_tree(git), config_path)
     paths = local_store(git, policy).paths()
     if as_json:
         click.echo(json.dumps(paths))
+    elif not paths:
+        click.echo("no stored runs; make one with: ci-eval baseline update")
     else:
-        for path in paths or ["no stored runs; make one with: ci-eval baseline update"]:
-            click.echo(log(path))
+        rows = [_parts(path) for path in paths]
+        click.echo(tabulate(rows, ["suite", "commit", "run", "fingerprint"], "plain", disable_numparse=True))
     return 0
+
+
+def _parts(path: str) -> list[str]:
+    """A path of the store, taken apart: the branch may hold files that we did not write, and those are shown whole."""
+    from ci_eval.text import log
+
+    match path.split("/"):
+        case ["runs", suite, fingerprint, file] if "-" in file:
+            commit, _, run = file.removesuffix(".jsonl").partition("-")
+            return [log(suite), log(commit[:12]), log(run), log(fingerprint)]
+    return [log(path), "", "", ""]

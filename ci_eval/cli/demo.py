@@ -21,14 +21,16 @@ _IDENTITY = ("-c", "user.name=ci-eval demo", "-c", "user.email=demo@example.com"
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), help="Where to put the repository.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def demo(folder: Path | None, quiet: bool) -> int:
-    """See the gate at work on six pull requests of a made-up help desk.
+    """See the gate judge six pull requests.
 
-    It makes a throw-away repository, stores main's baseline, and judges a harmless edit, four that do damage and one
-    that is unrelated. The model is embedded: no key, no network.
+    It makes a throw-away repository of a made-up help desk, stores main's baseline, and judges a harmless edit, four
+    that do damage and one that is unrelated. The model is embedded: no key, no network.
     """
     from ci_eval.cli.scenarios import DAMAGED_PROMPT, SCENARIOS
     from ci_eval.errors import CiEvalError
 
+    if folder and folder.exists() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} is not empty; name a new folder.")
     place = folder or Path(tempfile.mkdtemp(prefix="ci-eval-demo-"))
     git, files = _main_branch(place)
     _store_baseline(git, quiet=quiet)

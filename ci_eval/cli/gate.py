@@ -40,6 +40,8 @@ def gate(
     """
     from ci_eval.git import Git
 
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown are two answers; choose one.")
     if os.environ.get("GITHUB_ACTIONS") == "true" and not base_ref and not head_ref:
         from ci_eval.cli.progress import choose
         from ci_eval.github.job import run_on_github

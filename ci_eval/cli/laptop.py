@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import click
+from tabulate import tabulate
 
 from ci_eval.baseline import WRITERS, Store, Trust
 from ci_eval.cli.progress import choose
@@ -19,6 +20,7 @@ from ci_eval.errors import Inconclusive, UsageError
 from ci_eval.evaluation import LAPTOP, Session, Suite, required_keys, scores
 from ci_eval.gate import Baselines
 from ci_eval.git import Git, Remote
+from ci_eval.reader import write_file
 from ci_eval.records import Run
 from ci_eval.secrets import take
 
@@ -35,9 +37,11 @@ def echo_markdown(text: str) -> None:
 
 
 def default_out(git: Git) -> Path:
-    """`.ci-eval` at the root of the work tree; it ignores itself, so it never shows in git status."""
+    """`.ci-eval` at the root of the work tree; it ignores itself, so git and the next gate do not see it."""
     assert git.work_tree is not None, "a bare repository has no working tree"  # noqa: S101 - discover finds work trees
-    return git.work_tree / ".ci-eval"
+    folder = git.work_tree / ".ci-eval"
+    write_file(folder / ".gitignore", b"*\n")
+    return folder
 
 
 def session(config: Config, out: Path, *, quiet: bool) -> Session:
@@ -58,16 +62,18 @@ def print_scores(done: Sequence[tuple[Suite, Run]], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({name: {d: f"{float(v):.4f}" for d, v in row.items()} for name, row in table.items()}))
         return
-    for name, row in table.items():
-        for dimension, score in row.items():
-            click.echo(f"{name}  {dimension:<20} {float(score):6.2f}")
+    rows = [[name, dimension, f"{float(score):.2f}"] for name, row in table.items() for dimension, score in row.items()]
+    click.echo(
+        tabulate(rows, ["suite", "dimension", "score"], disable_numparse=True, colalign=("left", "left", "right"))
+    )
 
 
 def refuse_lost(done: Sequence[tuple[Suite, Run]]) -> None:
     """A run with holes is not a result."""
     lost = sum(record.lost for _, run in done for record in run.records)
     if lost:
-        raise Inconclusive(f"{lost} answers were lost to infrastructure (the run file says why); run again")
+        what = "1 answer was" if lost == 1 else f"{lost} answers were"
+        raise Inconclusive(f"{what} lost to infrastructure (the run file says why); run again")
 
 
 def local_store(git: Git, config: Config) -> Store:

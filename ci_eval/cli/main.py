@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -70,11 +71,13 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         click.echo(error.format_message())
         return EXIT_REFUSED
     except click.ClickException as error:
-        return _told(f"{error.format_message()} (see ci-eval --help)", EXIT_REFUSED)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "ci-eval"
+        return _told(f"{error.format_message()} (see {command} --help)", EXIT_REFUSED)
     except (KeyboardInterrupt, click.Abort):
         return _told("cancelled", EXIT_CANCELLED)
-    except BrokenPipeError:
-        # Whoever read our output has left; without this Python complains again while it shuts down.
+    except SystemExit:
+        # click ends so, with 1, when whoever read our output has left; without this Python complains once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_REFUSED
     except Exception as error:
@@ -94,7 +97,8 @@ def _fault(error: Exception) -> str:
 
 
 def _told(message: str, code: int) -> int:
-    click.echo(f"ci-eval: {log(message, limit=2000)}", err=True)
+    with suppress(OSError):  # nobody reads standard error; the exit code still counts
+        click.echo(f"ci-eval: {log(message, limit=2000)}", err=True)
     return code
 
 

@@ -27,13 +27,13 @@ def run(
     quiet: bool,
 ) -> int:
     """Evaluate the working tree (or a commit) and print its scores."""
-    from ci_eval import config, snapshot
+    from ci_eval import config, sides, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, print_scores, refuse_lost, session
     from ci_eval.evaluation import evaluate_all
     from ci_eval.git import Git
 
     git = Git.discover(repo)
-    at = snapshot.at_commit(git, git.commit(ref)) if ref else snapshot.of_work_tree(git)
+    at = snapshot.at_commit(git, sides.commit_named(git, ref)) if ref else snapshot.of_work_tree(git)
     policy = config.load(at, config_path)
     names = chosen_suites(policy, wanted)
     shared = session(policy, out or default_out(git), quiet=quiet)

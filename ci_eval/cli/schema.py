@@ -14,9 +14,12 @@ FORMATS = ("config", "case", "model", "run-header", "run-record")
 
 
 @click.command()
-@click.argument("name", type=click.Choice(FORMATS), default="config")
+@click.argument("name", metavar="[FORMAT]", type=click.Choice(FORMATS), default="config")
 def schema(name: str) -> int:
-    """Print the JSON Schema of a file format (config, case, model, run-header, run-record)."""
+    """Print the JSON Schema of a file format.
+
+    FORMAT is config (the default), case, model, run-header or run-record.
+    """
     click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(name)}, indent=2))
     return 0
 
@@ -39,7 +42,21 @@ def _schema(name: str) -> dict[str, Any]:
         _add_scorers(found, found["$defs"]["SuitePolicy"]["properties"]["scorers"])
     if name == "case":
         _add_scorers(found, found["properties"]["scorers"])
+    _name_bounds(found)
     return found
+
+
+_BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+
+
+def _name_bounds(part: object) -> None:
+    """Of a union (`int | float`) pydantic leaves the bounds under its own names, which no validator knows."""
+    if isinstance(part, dict):
+        for name, bound in _BOUNDS.items():
+            if "anyOf" in part and name in part:
+                part[bound] = part.pop(name)
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _name_bounds(inner)
 
 
 def _add_scorers(found: dict[str, Any], place: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,18 +40,22 @@ def show(
     out: Path | None,
     ask: bool,
 ) -> int:
-    """Show one case on both sides: the request as it is sent, the answers, the scores.
+    """Show one case on both sides.
 
-    Answers come from the run files of the last gate, or from the model with --run.
+    The request as it is sent, the answer, the scores. Answers come from the run files of the last gate, or from the
+    model with --run.
     """
     from ci_eval import config, sides
     from ci_eval.cli.laptop import default_out
+    from ci_eval.errors import UsageError
     from ci_eval.evaluation import required_keys
     from ci_eval.git import Git
     from ci_eval.secrets import take
 
     git = Git.discover(repo)
     chosen = sides.on_laptop(git, base_ref, head_ref)
+    if not chosen.base.has(config_path):
+        raise UsageError(f"no {config_path} on main, so there is no case to show; merge one, or name another --base")
     main = config.load(chosen.base, config_path)
     head = config.load(chosen.candidate, config_path)
     suite = _suite_with(main, chosen.base, wanted, case_id)
@@ -72,11 +77,15 @@ def _suite_with(main: Config, snapshot: Snapshot, wanted: str | None, case_id: s
     from ci_eval.errors import UsageError
     from ci_eval.evaluation import Suite
 
+    known: list[str] = []
     for name in chosen_suites(main, wanted):
         suite = Suite.load(main, snapshot, name)
+        known += suite.golden.cases
         if case_id in suite.golden.cases:
             return suite
-    raise UsageError(f"no golden case {case_id} on main; case ids stand in the golden files")
+    near = difflib.get_close_matches(case_id, known, n=1)
+    meant = f"did you mean {near[0]}?" if near else "case ids stand in the golden files"
+    raise UsageError(f"no golden case {case_id} on main; {meant}")
 
 
 def _ask(suite: Suite, side: Side, case: Case, keys: Mapping[str, Secret]) -> Record:
@@ -97,13 +106,19 @@ def _stored(path: Path, case_id: str) -> Record | None:
 
 
 def _show_side(label: str, side: Side, case: Case, record: Record | None) -> None:
+    from ci_eval.scorers.base import as_text
+
     request = side.target.request(case)
     click.secho(f"\n=== {label} ===", bold=True)
-    click.echo(f"model {log(request.model)} of provider {log(request.provider)}, {log(str(dict(request.parameters)))}")
+    parameters = "".join(f", {key} {log(as_text(value))}" for key, value in request.parameters.items())
+    click.echo(f"model {log(request.model)} of provider {log(request.provider)}{parameters}")
     for message in request.messages:
         _block(message.role, message.content)
     if record is None:
         click.echo("no answer stored: run ci-eval gate first, or add --run")
+        return
+    if record.request != request.digest:
+        click.echo("the stored answer is to another request: run ci-eval gate again, or add --run")
         return
     _block("answer", record.output.text() if record.output else f"none: {log(record.error or 'not stored')}")
     for cell in record.cells:
@@ -113,5 +128,5 @@ def _show_side(label: str, side: Side, case: Case, record: Record | None) -> Non
 
 def _block(title: str, text: str) -> None:
     click.secho(f"{title}:", dim=True)
-    for line in text.split("\n"):
+    for line in text.removesuffix("\n").split("\n"):
         click.echo(f"  {log(line, limit=4000)}")

@@ -24,7 +24,6 @@ from ci_eval.text import JSON, Untrusted
 
 EVENT_LIMIT = 8 * MIB
 
-Mode = Literal["auto", "subset", "full"]
 CommentMode = Literal["always", "changes", "failures", "off"]
 
 # --- the runner's environment -----------------------------------------------------------------------------------------
@@ -52,10 +51,8 @@ class Inputs:
     """The action's inputs. On a pull request they come from its own workflow file, so they may only tighten."""
 
     config: str = DEFAULT_PATH
-    mode: Mode = "auto"
     max_drop: Fraction | None = None
     budget_seconds: Fraction | None = None
-    budget_usd: Fraction | None = None
     comment: CommentMode = "always"
     pr_number: int | None = None
 
@@ -69,7 +66,6 @@ class Environment:
     sha: str
     ref: Untrusted
     repository: str
-    repository_id: int
     run_id: int
     run_attempt: int
     workflow: Untrusted
@@ -100,7 +96,6 @@ class Environment:
             sha=runner.match("GITHUB_SHA", _SHA),
             ref=Untrusted(runner.required("GITHUB_REF")),
             repository=runner.match("GITHUB_REPOSITORY", _REPOSITORY),
-            repository_id=int(runner.match("GITHUB_REPOSITORY_ID", _POSITIVE)),
             run_id=int(runner.match("GITHUB_RUN_ID", _POSITIVE)),
             run_attempt=int(runner.match("GITHUB_RUN_ATTEMPT", _POSITIVE)),
             workflow=Untrusted(runner.required("GITHUB_WORKFLOW")),
@@ -120,12 +115,23 @@ _REPOSITORY = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}/(?!-|\.{1,2}$)[A-Za-z0-
 _POSITIVE = re.compile(r"[1-9][0-9]{0,17}")
 
 
+# What runners other than GitHub's may leave out, and no verdict hangs on.
+_DEFAULTS = {
+    "GITHUB_REF": "HEAD",
+    "GITHUB_RUN_ID": "1",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "GITHUB_WORKFLOW": "ci-eval",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_API_URL": "https://api.github.com",
+}
+
+
 @dataclass(frozen=True)
 class _Variables:
     mapping: Mapping[str, str]
 
     def required(self, name: str) -> str:
-        value = self.mapping.get(name, "")
+        value = self.mapping.get(name) or _DEFAULTS.get(name, "")
         if not value:
             raise InputError(f"{name} is not set", remedy="run this inside a GitHub Actions job, which sets it")
         return value
@@ -168,10 +174,8 @@ def _refuse(name: str, problem: str, remedy: str) -> InputError:
 def _inputs(mapping: Mapping[str, str]) -> Inputs:
     return Inputs(
         config=_config(_given(mapping, "config")),
-        mode=_choice("mode", _given(mapping, "mode") or "auto", get_args(Mode)),
         max_drop=_number("max-drop", _given(mapping, "max-drop"), "points from 0 to 100, as in 1 or 0.5", 100),
         budget_seconds=_number("budget-seconds", _given(mapping, "budget-seconds"), "seconds, as in 270", 86_400),
-        budget_usd=_number("budget-usd", _given(mapping, "budget-usd"), "dollars, as in 2.00", 100_000),
         comment=_choice("comment", _given(mapping, "comment") or "always", get_args(CommentMode)),
         pr_number=_pr_number(_given(mapping, "pr-number")),
     )
@@ -247,13 +251,13 @@ class _OwnRepository(_Repository):
 
 class _Head(Part):
     sha: Sha
-    repo: _Repository | None  # null when the fork was deleted
+    repo: _Repository | None = None  # null when the fork was deleted
 
 
 class _Base(Part):
     ref: Branch
     sha: Sha
-    repo: _Repository
+    repo: _Repository | None = None
 
 
 class PullRequest(Part):
@@ -265,7 +269,8 @@ class PullRequest(Part):
 
     @property
     def is_fork(self) -> bool:
-        return self.head.repo is None or self.head.repo.id != self.base.repo.id
+        """True too where the payload does not say whose the head is."""
+        return self.head.repo is None or self.base.repo is None or self.head.repo.id != self.base.repo.id
 
 
 class _PullEvent(Part):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,20 +21,22 @@ from ci_eval import sides, snapshot
 from ci_eval.baseline import WRITERS, Store, Trust
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
-from ci_eval.errors import EXIT_REFUSED, CiEvalError, InputError
-from ci_eval.evaluation import Origin, Progress, Session, Suite, evaluate_all, required_keys, scores
+from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive, InputError
+from ci_eval.evaluation import Origin, Progress, Session, Suite, evaluate_all, required_keys, scores, to_store
 from ci_eval.gate import Baselines, Gate, Tighter
 from ci_eval.git import Git, Remote
 from ci_eval.github import event as events
-from ci_eval.github.client import GitHub
+from ci_eval.github.client import GitHub, GitHubUnavailable
 from ci_eval.github.commands import Annotation, annotate
 from ci_eval.github.event import (
+    Activity,
     Environment,
     FullEvaluation,
     GatePull,
     GatePullByNumber,
     Ignored,
     NothingToDo,
+    Token,
     UpdateBaseline,
 )
 from ci_eval.github.publish import Marker, config_id, posting, upsert_comment, write_outputs, write_summary
@@ -52,25 +54,19 @@ from ci_eval.verdict import Verdict
 _FULL_SECONDS = 6 * 3600.0
 
 
-def run_on_github(environ: MutableMapping[str, str], progress: Progress) -> int:
+Connect = Callable[[str, str, Token], GitHub]
+
+
+def run_on_github(environ: MutableMapping[str, str], progress: Progress, connect: Connect = GitHub) -> int:
     """Do what the event asks for; returns the exit code."""
     environment = Environment.from_environ(environ)
-    job = _Job(environment, environ, progress)
-    match events.activity(environment, events.read_payload(environment)):
-        case GatePull() as pull:
-            return job.gate(pull.number, pull.head_sha, partial(job.sides_of_merge, pull))
-        case GatePullByNumber(number):
-            return job.gate_by_number(number)
-        case UpdateBaseline(sha, branch):
-            return job.evaluate(sha, branch, store=True)
-        case FullEvaluation(sha, ref, on_default_branch):
-            return job.evaluate(sha, ref.removeprefix("refs/heads/"), store=on_default_branch)
-        case NothingToDo(reason):
-            click.echo(f"ci-eval: nothing to do: {log(reason)}")
-            return 0
-        case Ignored(reason):
-            click.echo(f"ci-eval: {log(reason)}", err=True)
-            return EXIT_REFUSED
+    job = _Job(environment, environ, progress, connect)
+    try:
+        return job.do(events.activity(environment, events.read_payload(environment)))
+    except CiEvalError as error:
+        job.tell_error(error)
+        write_outputs(environment.output_path, {"verdict": str(Verdict.INCONCLUSIVE)})
+        return error.exit_code
 
 
 @dataclass(frozen=True)
@@ -78,16 +74,38 @@ class _Job:
     environment: Environment
     environ: MutableMapping[str, str]
     progress: Progress
+    connect: Connect
+
+    def do(self, activity: Activity) -> int:
+        match activity:
+            case GatePull() as pull:
+                return self.gate(pull.number, pull.head_sha, partial(self._sides_of_merge, pull))
+            case GatePullByNumber(number):
+                return self.gate_by_number(number)
+            case UpdateBaseline(sha, branch):
+                return self.evaluate(sha, branch, store=True)
+            case FullEvaluation(sha, ref, on_default_branch):
+                return self.evaluate(sha, ref.removeprefix("refs/heads/"), store=on_default_branch)
+            case NothingToDo(reason):
+                click.echo(f"ci-eval: nothing to do: {log(reason)}")
+                return 0
+            case Ignored(reason):
+                click.echo(f"ci-eval: {log(reason)}", err=True)
+                return EXIT_REFUSED
 
     # --- gate ---------------------------------------------------------------------------------------------------------
 
-    def sides_of_merge(self, pull: GatePull) -> Sides:
+    def _sides_of_merge(self, pull: GatePull) -> Sides:
         return sides.of_merge_commit(self._git(), pull.merge_sha, pull.head_sha)
 
     def gate_by_number(self, number: int) -> int:
         """A pull request that somebody named: its head is fetched as objects, and merged without a checkout."""
-        with self._github() as github:
-            pull = github.pull(number)
+        try:
+            with self._github() as github:
+                pull = github.pull(number)
+        except GitHubUnavailable as error:
+            remedy = "check the number, and that the token may read pull requests"
+            raise Inconclusive(f"pull request {number} cannot be read: {error}; {remedy}") from None
         return self.gate(number, pull.head_sha, partial(self._sides_of_heads, pull.base_ref, pull.head_sha))
 
     def _sides_of_heads(self, base_ref: str, head_sha: str) -> Sides:
@@ -102,10 +120,8 @@ class _Job:
             outcome = self._prepared(choose(), number, out).run()
             code = outcome.verdict.exit_code
         except CiEvalError as error:
-            click.echo(f"ci-eval: {log(str(error), limit=2000)}", err=True)
+            self.tell_error(error)
             outcome, code = _stopped(error, head_sha), error.exit_code
-            if isinstance(error, InputError) and error.file:
-                self._annotate([Annotation("error", str(error), error.file, error.line)])
         self._publish(outcome, number, head_sha, out)
         return code
 
@@ -152,7 +168,7 @@ class _Job:
         if store and not lost:
             run_id = f"{self.environment.run_id}.{self.environment.run_attempt}"
             for _, run in done:
-                self._store(config).add(_hidden(run) if config.policy.baseline.outputs == "hide" else run, run_id)
+                self._store(config).add(to_store(config, run), run_id)
         self._tell(write_summary(self.environment.summary_path, _scores_in_markdown(done, lost, stored=store)))
         write_outputs(self.environment.output_path, {"verdict": "inconclusive" if lost else "pass"})
         return Verdict.INCONCLUSIVE.exit_code if lost else 0
@@ -202,6 +218,12 @@ class _Job:
         for line in annotate(wanted):
             click.echo(line)
 
+    def tell_error(self, error: CiEvalError) -> None:
+        """In the log, and as an annotation: at the line that is wrong, where there is one."""
+        click.echo(f"ci-eval: {log(str(error), limit=2000)}", err=True)
+        file, line = (error.file, error.line) if isinstance(error, InputError) and error.file else (None, None)
+        self._annotate([Annotation("error", str(error), file, line)])
+
     def _tell(self, warning: str | None) -> None:
         if warning:
             self._annotate([Annotation("warning", warning)])
@@ -214,7 +236,7 @@ class _Job:
     def _github(self) -> GitHub:
         if self.environment.token is None:
             raise InputError("github-token is empty", remedy="pass ${{ github.token }}")
-        return GitHub(self.environment.api_url, self.environment.repository, self.environment.token)
+        return self.connect(self.environment.api_url, self.environment.repository, self.environment.token)
 
     def _remote(self) -> Remote:
         url = f"{self.environment.server_url}/{self.environment.repository}"
@@ -237,15 +259,6 @@ def _stopped(error: CiEvalError, head_sha: str) -> GateOutcome:
     return GateOutcome(Verdict.INCONCLUSIVE, "stopped", None, head_sha, problem=Untrusted(str(error)))
 
 
-def _hidden(run: Run) -> Run:
-    """The run without what models said and without reasons, which may quote it."""
-    records = []
-    for record in run.records:
-        cells = [cell.model_copy(update={"reason": Untrusted("hidden")}) for cell in record.cells]
-        records.append(record.model_copy(update={"output": None, "cells": cells}))
-    return Run(run.header, tuple(records))
-
-
 def _annotations(outcome: GateOutcome) -> list[Annotation]:
     """One line a changed file of a suite that regressed, so that it shows where the change was made."""
     found = []
@@ -264,6 +277,6 @@ def _scores_in_markdown(done: Sequence[tuple[Suite, Run]], lost: int, *, stored:
         [suite.name, name, f"{float(score):.2f}"] for suite, run in done for name, score in scores(suite, run).items()
     ]
     table = tabulate(rows, headers=["suite", "dimension", "score"], tablefmt="github", disable_numparse=True)
-    ending = f"{lost} answers were lost to infrastructure, so nothing was stored." if lost else ""
+    ending = f"Answers lost to infrastructure: {lost}, so nothing was stored." if lost else ""
     kept = "Stored as main's baseline." if stored and not lost else ending
     return f"## ci-eval: full evaluation\n\n{table}\n\n{kept}\n"

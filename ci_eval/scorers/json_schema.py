@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
@@ -15,11 +15,13 @@ from referencing.exceptions import Unresolvable
 
 from ci_eval.config import RepoPath
 from ci_eval.golden.cases import Case
-from ci_eval.reader import Document, read_document
+from ci_eval.reader import Document, Path_, read_document
 from ci_eval.scorers.base import MISSING, Answer, Judge, Resources, Score, ScorerPolicy, binary, comparable
 from ci_eval.scorers.regex import MAX_PATTERN, REMEDY, compiled
+from ci_eval.text import JSON
 
 _2020_12 = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 class JsonSchema(ScorerPolicy):
@@ -62,19 +64,24 @@ def _validator(document: Document) -> Validator:
     if not isinstance(schema, dict) or not schema:
         raise document.error((), "not a schema, or one that accepts everything", "write an object with rules")
     kind = _kind(document, schema)
+    # Taken out, because a `$schema` that the library meets again (by `$ref: "#"`) brings back its own keywords.
+    schema = {key: value for key, value in schema.items() if key != "$schema"}
     _refuse_what_leaves(document, schema)
     try:
-        # Without a format checker: whether a pattern is one is for RE2 to say.
+        # Without its format checker: whether a pattern is one, RE2 says.
         kind.check_schema(schema, format_checker=None)
     except SchemaError as error:
         raise document.error(tuple(error.path), "not a valid JSON Schema", "correct this part") from None
     except RecursionError:
         raise document.error((), "nested too deeply", "flatten it") from None
     _refuse_patterns(document, schema)
-    return extend(kind, _LINEAR)(schema, registry=Registry(), format_checker=FormatChecker())
+    validator: Validator = extend(kind, _LINEAR)(  # type: ignore[no-untyped-call]
+        schema, registry=Registry(), format_checker=FormatChecker()
+    )
+    return validator
 
 
-def _kind(document: Document, schema: Mapping[str, Any]) -> type[Validator]:
+def _kind(document: Document, schema: Mapping[str, Any]) -> Any:
     named = schema.get("$schema", _2020_12)
     kind = validator_for({"$schema": named}, None) if isinstance(named, str) else None  # type: ignore[arg-type]  # the stub forgets that None is a default
     if kind is None:
@@ -82,26 +89,92 @@ def _kind(document: Document, schema: Mapping[str, Any]) -> type[Validator]:
     return kind
 
 
-def _refuse_what_leaves(document: Document, schema: JSONObject) -> None:
+def _refuse_what_leaves(document: Document, schema: JSON) -> None:
     for path, part in _objects(schema):
-        for key in ("$ref", "$dynamicRef", "$recursiveRef"):
+        if isinstance(part.get("$schema"), str):
+            raise document.error((*path, "$schema"), "a second $schema", "keep the one at the top")
+        for key in _REFERENCES:
             reference = part.get(key, "#")
             if not isinstance(reference, str) or not reference.startswith("#"):
-                raise document.error((*path, key), f"a {key} that leaves the file", 'write references that start with "#"')
+                problem, remedy = f"a {key} that leaves the file", 'write references that start with "#"'
+                raise document.error((*path, key), problem, remedy)
 
 
-def _refuse_patterns(document: Document, schema: JSONObject) -> None:
-    for path, part in _objects(schema):
-        by_name = part.get("patternProperties")
-        patterns = [part.get("pattern"), *(by_name if isinstance(by_name, dict) else ())]
-        for pattern in patterns:
+def _refuse_patterns(document: Document, schema: JSON) -> None:
+    parts = list(_objects(schema))
+    for path, part in parts:
+        for pattern in (part.get("pattern"), *_patterns_of(part)):
+            if not isinstance(pattern, str):
+                continue
+            if len(pattern) > MAX_PATTERN:
+                raise document.error(path, f"a pattern of more than {MAX_PATTERN} characters", "shorten it")
             try:
-                if isinstance(pattern, str) and len(pattern) <= MAX_PATTERN:
-                    compiled(pattern)
+                compiled(pattern)
             except ValueError as error:
                 raise document.error(path, str(error), REMEDY) from None
-            if isinstance(pattern, str) and len(pattern) > MAX_PATTERN:
-                raise document.error(path, f"a pattern of more than {MAX_PATTERN} characters", "shorten it")
-        if by_name and "unevaluatedProperties" in part:
-            problem = "unevaluatedProperties beside patternProperties, which is searched without RE2"
-            raise document.error(path, problem, "write additionalProperties")
+    named = [path for path, part in parts if _patterns_of(part)]
+    if named and any("unevaluatedProperties" in part for _, part in parts):
+        problem = "patternProperties in a schema with unevaluatedProperties"
+        raise document.error((*named[0], "patternProperties"), problem, "write additionalProperties instead")
+
+
+def _patterns_of(part: Mapping[str, Any]) -> Iterable[str]:
+    by_pattern = part.get("patternProperties")
+    return by_pattern if isinstance(by_pattern, dict) else ()
+
+
+def _objects(value: JSON, path: Path_ = ()) -> Iterator[tuple[Path_, Mapping[str, Any]]]:
+    if isinstance(value, dict):
+        yield path, value
+        for key, item in value.items():
+            yield from _objects(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _objects(item, (*path, index))
+
+
+# --- keywords that take linear time; the library's own use Python's `re`, and compare each item with each -------------
+
+Errors = Iterator[ValidationError]
+
+
+def _pattern(_: Validator, pattern: str, instance: JSON, __: JSON) -> Errors:
+    if isinstance(instance, str) and not compiled(pattern).search(instance):
+        yield ValidationError("does not match the pattern")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, JSON], instance: JSON, _: JSON) -> Errors:
+    if isinstance(instance, dict):
+        for pattern, schema in patterns.items():
+            for key in filter(compiled(pattern).search, instance):
+                yield from validator.descend(instance[key], schema, path=key, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, schema: JSON, instance: JSON, whole: Mapping[str, Any]) -> Errors:
+    if isinstance(instance, dict):
+        patterns = [compiled(pattern) for pattern in _patterns_of(whole)]
+        known = whole.get("properties", {})
+        for key in instance:
+            if key not in known and not any(pattern.search(key) for pattern in patterns):
+                if schema is False:
+                    yield ValidationError("may not be there", path=[key])
+                else:
+                    yield from validator.descend(instance[key], schema, path=key)
+
+
+def _unique_items(_: Validator, wanted: JSON, instance: JSON, __: JSON) -> Errors:
+    if wanted and isinstance(instance, list) and len({comparable(item) for item in instance}) < len(instance):
+        yield ValidationError("has an item twice")
+
+
+_LINEAR: Mapping[str, Any] = {
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+    "uniqueItems": _unique_items,
+}
+
+
+def _reason(error: ValidationError) -> str:
+    place = ".".join(str(part) for part in error.absolute_path) or "the answer"
+    return f"{place} breaks the schema's {error.validator!s}"

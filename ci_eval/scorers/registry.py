@@ -93,7 +93,11 @@ def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:
     shared: list[Scorer] = []
     for index, entry in enumerate(entries):
         part = _part(config, entry, ("suites", suite, "scorers", index))
-        shared.append(_unique(_scorer(part), shared, part))
+        scorer = _unique(_scorer(part), shared, part)
+        if golden.cases and not any(scorer.policy.applies(case) for case in golden.cases.values()):
+            problem = f'the scorer "{scorer.name}" has nothing to look at in any golden case'
+            raise part.error(("field",), problem, "correct its field, give the cases what they expect, or remove it")
+        shared.append(scorer)
     by_case = {case.id: _of_case(golden, case) for case in golden.cases.values() if case.scorers}
     return ScorerSet(tuple(shared), by_case)
 
@@ -102,7 +106,11 @@ def _of_case(golden: GoldenSet, case: Case) -> tuple[Scorer, ...]:
     found: list[Scorer] = []
     for entry in case.scorers:
         row = golden.rows[case.id]
-        scorer = _scorer(Document(row.file, entry, row.first_line))
+        part = Document(row.file, entry, row.first_line)
+        scorer = _scorer(part)
+        if not scorer.policy.applies(case):
+            problem = f'the scorer "{scorer.name}" has nothing to look at in the case "{case.id}"'
+            raise part.error((), problem, "give the case what it expects, or remove the scorer")
         found.append(replace(scorer, name=f"{case.id}:{len(found)}:{scorer.name}"))
     return tuple(found)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,14 +163,16 @@ def test_our_comment_with_a_spoiled_marker_is_repaired(standin: StandIn, github:
     assert standin.bodies(PULL) == [f"{MARKER.line}\nreport"]
 
 
-def test_of_two_comments_of_ours_the_newest_run_s_counts(standin: StandIn, github: GitHub) -> None:
-    standin.add_comment(PULL, f"{marker(run_id=800).line}\nnewest")
-    standin.add_comment(PULL, f"{marker(run_id=400).line}\noldest")
+@pytest.mark.parametrize("runs", [(800, 400), (400, 800)])
+def test_of_two_comments_of_ours_the_newest_run_s_counts(
+    runs: tuple[int, int], standin: StandIn, github: GitHub
+) -> None:
+    bodies = [f"{marker(run_id=run).line}\nreport of {run}" for run in runs]
+    for body in bodies:
+        standin.add_comment(PULL, body)
 
-    outcome = upsert_comment(github, PULL, "middle", MARKER)
-
-    assert outcome.warning is not None
-    assert standin.bodies(PULL) == [f"{marker(run_id=800).line}\nnewest", f"{marker(run_id=400).line}\noldest"]
+    assert upsert_comment(github, PULL, "report of 500", MARKER).warning is not None
+    assert standin.bodies(PULL) == bodies
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -317,8 +322,14 @@ def test_a_pull_request_of_a_deleted_fork_with_a_conflict(standin: StandIn, gith
     assert (pull.state, pull.merge_sha, pull.fork) == ("closed", None, True)
 
 
-def test_a_pull_request_whose_sha_is_an_option_is_refused(standin: StandIn, github: GitHub) -> None:
-    standin.add_pull(PULL)["head"]["sha"] = "--upload-pack=/bin/true"
+@pytest.mark.parametrize(
+    ("part", "key"), [("head", "sha"), ("base", "sha"), ("base", "ref"), (None, "merge_commit_sha")]
+)
+def test_a_pull_request_whose_names_are_options_is_refused(
+    part: str | None, key: str, standin: StandIn, github: GitHub
+) -> None:
+    pull = standin.add_pull(PULL)
+    (pull[part] if part else pull)[key] = "--upload-pack=/bin/true"
 
     with pytest.raises(GitHubUnavailable, match="could not be read"):
         github.pull(PULL)
@@ -341,13 +352,14 @@ def test_a_proxy_in_the_environment_is_not_used(
     assert github.comments(PULL) == []
 
 
-def test_nothing_of_an_answer_reaches_the_log(
-    standin: StandIn, github: GitHub, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_of_an_answer_reaches_the_log(standin: StandIn) -> None:
     """PyGithub prints refusals to stderr, where the runner would act on a command in them."""
-    body = '{"message":"::warning::from the server"}'
-    standin.failures = [Failure("POST", 1, 403, body=body), Failure("GET", 2, 502, body=body)]
+    script = (
+        "from ci_eval.github.client import GitHub; from ci_eval.github.event import Token; "
+        f"GitHub({standin.api_url!r}, {standin.repository!r}, Token({TOKEN!r}), 0, 0, 0).whoami()"
+    )
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
 
-    upsert_comment(github, PULL, "report", MARKER)
-
-    assert capfd.readouterr() == ("", "")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert standin.requests == ["GET /user"]

@@ -1,0 +1,122 @@
+"""A real HTTP server on loopback that answers by a script, or writes whatever bytes a test likes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An ordinary answer."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Raw = Callable[[BinaryIO], None]
+"""Writes an answer byte by byte, and may go on until the client leaves."""
+
+
+class Reset:
+    """The connection is torn down in the middle of things."""
+
+
+class Server:
+    """Answers the nth request with the nth of the script, and with its last for ever after."""
+
+    def __init__(self, *script: Answer | Raw | Reset) -> None:
+        self.script: Sequence[Answer | Raw | Reset] = script or (Answer(),)
+        self.received: list[Received] = []
+        self.connections = 0
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.script = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+class _Server(ThreadingHTTPServer):
+    script: Server
+    daemon_threads = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.script.connections += 1
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_CONNECT(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        script = self.server.script
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        script.received.append(Received(self.command, self.path, dict(self.headers), body))
+        answer = script.script[min(len(script.received), len(script.script)) - 1]
+        if isinstance(answer, Answer):
+            self._answer(answer)
+        else:
+            self.close_connection = True
+            self._write(answer)
+
+    def _answer(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def _write(self, answer: Raw | Reset) -> None:
+        if isinstance(answer, Reset):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            return
+        try:
+            answer(self.wfile)  # type: ignore[arg-type]  # it has all that a test writes with
+        except OSError:  # the client has left
+            return
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
+        pass

@@ -1,0 +1,553 @@
+"""A whole job on GitHub: the runner's environment, real merge commits, GitHub's API, and git over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from git_over_http import GitServer
+from github_standin import DATA, TOKEN, Failure, StandIn
+from openai_server import OpenAIServer, fails
+from parcel_desk import (
+    CONFIG,
+    FAQ_CASES,
+    FILES,
+    KEY,
+    KEY_ENV,
+    TRIAGE_CASES,
+    TRIAGE_PROMPT,
+    Files,
+    Repository,
+    answers,
+    edited,
+)
+
+from ci_eval.cli.progress import Silent
+from ci_eval.github.client import GitHub
+from ci_eval.github.event import Token
+from ci_eval.github.job import run_on_github
+
+PULL = 7
+NO_PARCELS = edited(TRIAGE_PROMPT, "* parcels\n", "")
+NO_RETURNS = edited(TRIAGE_PROMPT, "* parcels\n* invoices\n* returns\n", "* parcels\n* invoices\n")
+HARMLESS = edited(TRIAGE_PROMPT, "You route", "You route all")
+
+
+def without_pauses(api_url: str, repository: str, token: Token) -> GitHub:
+    return GitHub(api_url, repository, token, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a job left behind."""
+
+    code: int
+    out: str
+    outputs: dict[str, str]
+    summary: str
+    environ: Mapping[str, str]
+    """The environment afterwards."""
+
+
+@dataclass
+class Hub:
+    """GitHub as a job sees it, and a developer who pushes to it."""
+
+    folder: Path
+    api: StandIn
+    remote: GitServer
+    model: OpenAIServer
+    developer: Repository
+    runs: int = 0
+
+    @property
+    def bare(self) -> Path:
+        return self.remote.root / self.api.repository
+
+    def push_main(self, files: Files) -> str:
+        """A commit on main, published; returns it."""
+        self.developer.git("checkout", "--quiet", "main")
+        sha = self.developer.commit(files)
+        self._publish("main")
+        return sha
+
+    def push_head(self, files: Files, branch: str = "feature", base: str = "main") -> str:
+        """A commit of the pull request; and the merge commit that GitHub makes of it."""
+        self.developer.git("checkout", "--quiet", "-B", branch, base)
+        head = self.developer.commit(files)
+        self.developer.git("checkout", "--quiet", "--detach", "main")
+        self.developer.git("merge", "--quiet", "--no-ff", "--message=Merge", branch)
+        self.developer.git("push", "--quiet", "--force", "origin", f"{branch}:{branch}", f"HEAD:refs/pull/{PULL}/merge")
+        self.developer.git("checkout", "--quiet", "main")
+        return head
+
+    def _publish(self, branch: str) -> None:
+        self.developer.git("push", "--quiet", "--force", "origin", f"{branch}:{branch}")
+
+    def checkout(self, ref: str, *, depth: int | None = None) -> Path:
+        """What actions/checkout leaves: a clone with one commit checked out."""
+        self.runs += 1
+        workspace = Repository(self.folder / f"workspace-{self.runs}")
+        workspace.folder.mkdir()
+        workspace.git("init", "--quiet")
+        limit = [f"--depth={depth}"] if depth else []
+        wanted = (
+            [f"+{ref}:refs/remotes/work"] if depth else ["+refs/*:refs/remotes/origin/*", f"+{ref}:refs/remotes/work"]
+        )
+        workspace.git("fetch", "--quiet", "--no-tags", *limit, f"file://{self.bare}", *wanted)
+        workspace.git("checkout", "--quiet", "--detach", "refs/remotes/work")
+        return workspace.folder
+
+    def run(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        event: str,
+        payload: Mapping[str, Any],
+        workspace: Path,
+        ref: str,
+        **changes: str,
+    ) -> Job:
+        """One job. `changes` are further variables; a hyphen of an input is written as `__`."""
+        runner = self.folder / f"runner-{self.runs}"
+        runner.mkdir()
+        (runner / "event.json").write_text(json.dumps(payload), encoding="utf-8")
+        environ = {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_EVENT_NAME": event,
+            "GITHUB_EVENT_PATH": str(runner / "event.json"),
+            "GITHUB_SHA": Repository(workspace).git("rev-parse", "HEAD"),
+            "GITHUB_REF": ref,
+            "GITHUB_REPOSITORY": self.api.repository,
+            "GITHUB_REPOSITORY_ID": "186853002",
+            "GITHUB_RUN_ID": str(9000 + self.runs),
+            "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_WORKFLOW": "eval",
+            "GITHUB_SERVER_URL": self.remote.url,
+            "GITHUB_API_URL": self.api.api_url,
+            "GITHUB_WORKSPACE": str(workspace),
+            "GITHUB_OUTPUT": str(runner / "output"),
+            "GITHUB_STEP_SUMMARY": str(runner / "summary"),
+            "INPUT_CONFIG": CONFIG,
+            "INPUT_GITHUB-TOKEN": TOKEN,
+            KEY_ENV: KEY,
+            **{name.replace("__", "-"): value for name, value in changes.items()},
+        }
+        code = run_on_github(environ, Silent(), without_pauses)
+        captured = capsys.readouterr()
+        lines = _text_of(runner / "output").splitlines()
+        outputs = dict(line.split("=", 1) for line in lines)
+        return Job(code, captured.out + captured.err, outputs, _text_of(runner / "summary"), environ)
+
+    def pull_request(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        head: str,
+        *,
+        action: str = "opened",
+        depth: int | None = None,
+        **changes: str,
+    ) -> Job:
+        workspace = self.checkout(f"refs/pull/{PULL}/merge", depth=depth)
+        name = action if action in {"opened", "synchronize"} else "opened"
+        payload = json.loads((DATA / f"webhooks/pull_request.{name}.json").read_text(encoding="utf-8"))
+        payload |= {"action": action, "number": PULL}
+        payload["pull_request"] |= {"number": PULL, "head": payload["pull_request"]["head"] | {"sha": head}}
+        return self.run(capsys, "pull_request", payload, workspace, f"refs/pull/{PULL}/merge", **changes)
+
+    def push(self, capsys: pytest.CaptureFixture[str], sha: str, **changes: str) -> Job:
+        payload = json.loads((DATA / "webhooks/push.branch.json").read_text(encoding="utf-8"))
+        payload |= {"ref": "refs/heads/main", "after": sha}
+        payload["repository"]["default_branch"] = "main"
+        return self.run(capsys, "push", payload, self.checkout("refs/heads/main"), "refs/heads/main", **changes)
+
+    def dispatch(self, capsys: pytest.CaptureFixture[str], **changes: str) -> Job:
+        payload = json.loads((DATA / "webhooks/workflow_dispatch.json").read_text(encoding="utf-8"))
+        payload["repository"]["default_branch"] = "main"
+        workspace = self.checkout("refs/heads/main")
+        return self.run(capsys, "workflow_dispatch", payload, workspace, "refs/heads/main", **changes)
+
+    def baselines(self) -> list[str]:
+        """The files of the baseline branch."""
+        refs = Repository(self.bare).git("for-each-ref", "--format=%(refname:short)")
+        if "ci-eval-baselines" not in refs.split():
+            return []
+        return Repository(self.bare).git("ls-tree", "-r", "--name-only", "ci-eval-baselines").split("\n")
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with ExitStack() as stack:
+        api = stack.enter_context(StandIn())
+        remote = stack.enter_context(GitServer(tmp_path / "served", TOKEN))
+        model = stack.enter_context(OpenAIServer(answers))
+        bare = remote.root / api.repository
+        bare.mkdir(parents=True)
+        Repository(bare).git("init", "--quiet", "--bare", "--initial-branch=main")
+        policy = FILES[CONFIG].replace("BASE_URL", model.base_url)
+        developer = Repository.create(tmp_path / "developer", {**FILES, CONFIG: policy})
+        developer.git("remote", "add", "origin", str(bare))
+        made = Hub(tmp_path, api, remote, model, developer)
+        made.push_main({})
+        yield made
+
+
+# --- a pull request ---------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_prompt_is_red_and_answered_in_one_comment(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert job.code == 1
+    [body] = hub.api.bodies(PULL)
+    assert body.split("\n")[1] == "### ❌ Regression: `routing` fell by 50.0 points (limit 1)"
+    assert "`lost-parcel`" in body
+    assert "`front desk where parcels is right`" in body
+
+
+def test_the_next_push_edits_the_same_comment(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    job = hub.pull_request(capsys, hub.push_head(HARMLESS), action="synchronize")
+
+    assert job.code == 0
+    [body] = hub.api.bodies(PULL)
+    assert body.split("\n")[1].startswith("### ✅ Pass: no dimension fell by 1 point or more")
+    assert hub.api.requests.count(f"POST /repos/{hub.api.repository}/issues/{PULL}/comments") == 1
+
+
+def test_a_label_does_not_turn_a_regression_green(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    head = hub.push_head(NO_PARCELS)
+
+    assert hub.pull_request(capsys, head, action="labeled").code == 1
+
+
+def test_the_changed_file_is_annotated(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert f"::error file={TRIAGE_PROMPT}::ci-eval: routing fell by 50.00 points" in job.out.split("\n")
+
+
+def test_summary_and_outputs_tell_what_the_comment_tells(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    workspace = hub.folder / f"workspace-{hub.runs}"
+    assert job.summary.startswith("### ❌ Regression: `routing` fell by 50.0 points (limit 1)")
+    assert job.outputs | {"report-path": "", "results-path": ""} == {
+        "verdict": "regression",
+        "worst-dimension": "routing",
+        "worst-drop": "50.0000",
+        "report-path": "",
+        "results-path": "",
+        "comment-url": f"https://github.com/octo-org/shop/pull/{PULL}#issuecomment-1001",
+    }
+    assert (workspace / job.outputs["report-path"]).read_text(encoding="utf-8") in job.summary + "\n"
+    assert json.loads((workspace / job.outputs["results-path"]).read_bytes())["verdict"] == "regression"
+
+
+def test_an_unrelated_change_is_green_without_asking_the_model(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head({"src/checkout.ts": "export const vat = 0.07\n"}))
+
+    assert (job.code, hub.model.calls) == (0, 0)
+    assert hub.api.bodies(PULL)[0].split("\n")[1] == "### ✅ Pass: nothing that ci-eval watches changed"
+    assert not hub.remote.requests, "and without reading main's baselines"
+
+
+def test_commits_of_main_that_the_branch_lacks_are_not_held_against_it(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fork_point = hub.developer.git("rev-parse", "main")
+    hub.push_main(NO_PARCELS)
+
+    job = hub.pull_request(capsys, hub.push_head({"src/checkout.ts": "export const vat = 0.07\n"}, base=fork_point))
+
+    assert (job.code, hub.model.calls) == (0, 0)
+
+
+@pytest.mark.parametrize("mode", ["off", "failures"])
+def test_a_workflow_may_ask_for_silence_on_green(mode: str, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(HARMLESS), INPUT_COMMENT=mode)
+
+    assert job.code == 0
+    assert hub.api.bodies(PULL) == []
+    assert job.summary.startswith("### ✅ Pass")
+
+
+def test_a_workflow_may_be_stricter_than_the_policy(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.push_main({CONFIG: hub.developer.read(CONFIG).replace("max_drop: 1,", "max_drop: 60,")})
+    head = hub.push_head(NO_PARCELS)
+
+    assert hub.pull_request(capsys, head).code == 0
+    assert hub.pull_request(capsys, head, INPUT_MAX__DROP="50").code == 1
+    assert hub.pull_request(capsys, head, INPUT_MAX__DROP="70").code == 0
+
+
+# --- what goes wrong is not a verdict ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 422, 500])
+def test_a_comment_that_github_refuses_is_a_warning_and_the_verdict_stands(
+    status: int, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.api.failures = [Failure("POST", nth, status) for nth in (1, 2)]
+
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert job.code == 1
+    assert hub.api.bodies(PULL) == []
+    assert re.search(
+        r"^::warning::the comment was not posted: .*; the verdict stands, and is in the summary$", job.out, re.M
+    )
+    assert job.outputs["verdict"] == "regression"
+    assert "comment-url" not in job.outputs
+
+
+def test_no_token_is_a_warning_and_the_verdict_stands(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS), INPUT_GITHUB__TOKEN="")
+
+    assert (job.code, job.outputs["verdict"]) == (1, "regression")
+    assert "::warning::no github-token" in job.out
+    assert hub.api.requests == []
+
+
+def test_a_head_that_is_not_the_merge_commits_is_refused_and_answered(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.push_head(HARMLESS)
+
+    job = hub.pull_request(capsys, "0123456789" * 4)
+
+    assert (job.code, hub.model.calls) == (2, 0)
+    assert "the merge commit does not belong to the pull request's head" in job.out
+    assert job.outputs["verdict"] == "inconclusive"
+    assert "⚠️ Inconclusive: the gate ended before it could judge" in hub.api.bodies(PULL)[0]
+
+
+def test_a_shallow_checkout_is_told_how_to_be_whole(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS), depth=1)
+
+    assert (job.code, hub.model.calls) == (2, 0)
+    assert "fetch-depth: 0" in job.out
+    assert "fetch-depth: 0" in hub.api.bodies(PULL)[0]
+
+
+def test_depth_two_is_enough_for_a_verdict(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hub.pull_request(capsys, hub.push_head(NO_PARCELS), depth=2).code == 1
+
+
+def test_no_key_is_inconclusive_and_answered(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS), DESK_KEY="")
+
+    assert (job.code, hub.model.calls, job.outputs["verdict"]) == (3, 0, "inconclusive")
+    assert f"{KEY_ENV} is not set" in hub.api.bodies(PULL)[0]
+
+
+def test_a_broken_policy_is_annotated_at_its_line(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    config = hub.developer.read(CONFIG)
+    line = config.split("\n").index("    gate: {max_drop: 1, per_dimension: {courtesy: any}}") + 1
+
+    job = hub.pull_request(capsys, hub.push_head({CONFIG: config.replace("{max_drop: 1,", "{max_dorp: 1,")}))
+
+    assert job.code == 2
+    assert re.search(rf'^::error file={CONFIG},line={line}::.*unknown key "max_dorp".*write "max_drop"', job.out, re.M)
+    assert 'write "max_drop"' in hub.api.bodies(PULL)[0]
+
+
+def test_no_config_on_main_is_inconclusive_and_says_what_to_do(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    config = hub.developer.read(CONFIG)
+    hub.push_main({CONFIG: None})
+
+    job = hub.pull_request(capsys, hub.push_head({CONFIG: config}))
+
+    assert (job.code, hub.model.calls) == (3, 0)
+    assert "nothing on main to compare with; merge, then require the check" in hub.api.bodies(PULL)[0]
+
+
+def test_an_event_that_is_not_supported_is_refused(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.push_head(HARMLESS)
+    job = hub.run(capsys, "issue_comment", {}, hub.checkout("refs/heads/main"), "refs/heads/main")
+
+    assert job.code == 2
+    assert "the event issue_comment is not supported yet; use pull_request, push or workflow_dispatch" in job.out
+
+
+# --- main's baseline --------------------------------------------------------------------------------------------------
+
+
+def test_a_push_to_main_stores_a_baseline_that_the_next_pull_request_uses(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sha = hub.push_main({})
+
+    stored = hub.push(capsys, sha)
+    before = hub.model.calls
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert stored.code == 0
+    assert "| triage  | routing     | 100.00  |" in stored.summary
+    assert "Stored as main's baseline." in stored.summary
+    assert before == TRIAGE_CASES + FAQ_CASES
+    assert [path.split("/")[1] for path in hub.baselines()] == ["faq", "triage"]
+    assert job.code == 1
+    assert hub.model.calls - before == TRIAGE_CASES, "only this pull request's side is asked"
+    assert f"The base's answers are main's stored baseline of `{sha[:12]}`" in hub.api.bodies(PULL)[0]
+
+
+def test_a_baseline_of_other_inputs_does_not_serve(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.push(capsys, hub.push_main(HARMLESS))
+    hub.push_main({TRIAGE_PROMPT: FILES[TRIAGE_PROMPT]})
+    before = hub.model.calls
+
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert job.code == 1
+    assert hub.model.calls - before == 2 * TRIAGE_CASES
+
+
+def test_baselines_that_cannot_be_read_cost_a_run_of_main_and_a_warning(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.remote.refused = {"git-upload-pack"}
+
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert job.code == 1
+    assert hub.model.calls == 2 * TRIAGE_CASES
+    assert "main's stored runs cannot be read" in hub.api.bodies(PULL)[0]
+
+
+def test_answers_that_are_lost_are_not_stored(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.model.behaviour = lambda asked: fails(500, "no") if "return" in asked.user else answers(asked)
+
+    job = hub.push(capsys, hub.push_main({}))
+
+    assert (job.code, job.outputs["verdict"]) == (3, "inconclusive")
+    assert "Answers lost to infrastructure: 2, so nothing was stored." in job.summary
+    assert hub.baselines() == []
+
+
+def test_a_job_that_may_not_write_the_baseline_says_so(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.remote.refused = {"git-receive-pack"}
+
+    job = hub.push(capsys, hub.push_main({}))
+
+    assert (job.code, job.outputs) == (3, {"verdict": "inconclusive"})
+    assert re.search(
+        r"^::error::the baseline branch ci-eval-baselines cannot be written; .*contents: write", job.out, re.M
+    )
+
+
+def test_hidden_outputs_are_in_neither_baseline_nor_comment(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    config = hub.developer.read(CONFIG).replace("baseline: {repeats: 1}", "baseline: {repeats: 1, outputs: hide}")
+    hub.push(capsys, hub.push_main({CONFIG: config}))
+
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    assert job.code == 1
+    stored = Repository(hub.bare).git("grep", "-h", "-e", "", "ci-eval-baselines")
+    shown = hub.api.bodies(PULL)[0] + job.summary + job.out
+    assert "looking into it" not in stored + shown
+    assert "`lost-parcel`" in shown
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_dispatch_evaluates_everything_and_stores_it(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.dispatch(capsys)
+
+    assert (job.code, job.outputs) == (0, {"verdict": "pass"})
+    assert hub.model.calls == TRIAGE_CASES + FAQ_CASES
+    assert len(hub.baselines()) == 2
+
+
+def test_a_dispatch_gates_the_pull_request_that_it_names(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _open_pull(hub, hub.push_head(NO_PARCELS))
+
+    job = hub.dispatch(capsys, INPUT_PR__NUMBER=str(PULL))
+
+    assert (job.code, job.outputs["verdict"]) == (1, "regression")
+    assert hub.api.bodies(PULL)[0].split("\n")[1] == "### ❌ Regression: `routing` fell by 50.0 points (limit 1)"
+
+
+def test_a_named_pull_request_that_conflicts_is_inconclusive(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    head = hub.push_head(NO_PARCELS)
+    hub.push_main({TRIAGE_PROMPT: FILES[TRIAGE_PROMPT].replace("* parcels", "* packages")})
+    _open_pull(hub, head)
+
+    job = hub.dispatch(capsys, INPUT_PR__NUMBER=str(PULL))
+
+    assert job.code == 3
+    assert "base and head conflict" in hub.api.bodies(PULL)[0]
+
+
+def test_a_named_pull_request_that_is_not_there_is_said(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.dispatch(capsys, INPUT_PR__NUMBER=str(PULL))
+
+    assert (job.code, job.outputs) == (3, {"verdict": "inconclusive"})
+    assert re.search(r"^::error::pull request 7 cannot be read: .*HTTP 404.*check the number", job.out, re.M)
+
+
+def _open_pull(hub: Hub, head: str) -> None:
+    opened = json.loads((DATA / "webhooks/pull_request.opened.json").read_text(encoding="utf-8"))["pull_request"]
+    hub.api.add_pull(PULL, head=opened["head"] | {"sha": head}, base=opened["base"] | {"ref": "main"})
+
+
+# --- the token --------------------------------------------------------------------------------------------------------
+
+
+def test_the_token_is_in_no_file_no_log_and_no_argument(
+    hub: Hub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = _record_git(hub.folder / "shim", monkeypatch)
+    (hub.folder / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(hub.folder / "tmp"))
+    hub.push(capsys, hub.push_main({}))
+    _open_pull(hub, hub.push_head(NO_PARCELS))
+
+    jobs = [hub.pull_request(capsys, hub.push_head(NO_PARCELS)), hub.dispatch(capsys, INPUT_PR__NUMBER=str(PULL))]
+
+    assert all(KEY_ENV not in job.environ for job in jobs)
+    said = "".join(job.out for job in jobs) + arguments.read_text(encoding="utf-8") + "".join(hub.api.bodies(PULL))
+    assert [job.code for job in jobs] == [1, 1]
+    assert "push --quiet --force-with-lease" in said, "the shim saw what git was asked"
+    basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    for secret in (TOKEN, basic, KEY):
+        assert secret not in said
+        assert secret.encode() not in _everything_under(hub.folder)
+
+
+def _record_git(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `git` before the real one in PATH, which writes down its arguments and what lies in the temporary folder."""
+    real = shutil.which("git")
+    folder.mkdir()
+    record = folder / "arguments"
+    shim = folder / "git"
+    left = f"cat $(find {folder.parent / 'tmp'} -type f 2>/dev/null) /dev/null | strings"
+    shim.write_text(
+        f'#!/bin/sh\necho "$@" >> {record}\n{left} >> {record} 2>/dev/null\nexec {real} "$@"\n', encoding="utf-8"
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return record
+
+
+def _everything_under(folder: Path) -> bytes:
+    """The bytes of all files, and of all git objects, which lie compressed."""
+    found = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    stores = [path.parent for path in folder.rglob("objects") if (path.parent / "HEAD").exists()]
+    command = ["git", "cat-file", "--batch", "--batch-all-objects"]
+    found += [subprocess.run(command, cwd=store, capture_output=True, check=True).stdout for store in stores]
+    return b"\0".join(found)

@@ -1,0 +1,480 @@
+"""The confirmation: what it asks for, when it ends, and what it may never do."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ci_eval.confirm import Confirmation, DimensionDecision, Question, Rerun, Result, Side, Stored, start
+from ci_eval.evidence import Cell, Key
+
+ONE = Fraction(1)
+Passes = Callable[[str, str, Side, int], bool | None]
+"""What a run gives: case, scorer, side and the number of the run (0: the first look)."""
+
+
+def cells(count: int, *, scorers: Sequence[str] = ("s",), dimension: str = "d") -> list[Cell]:
+    return [Cell(f"c{number}", scorer, dimension) for number in range(count) for scorer in scorers]
+
+
+def all_pass(_case: str, _scorer: str, _side: Side, _run: int) -> bool | None:
+    return True
+
+
+def broken(*cases: str, since: int = 0) -> Passes:
+    """The candidate fails in these cases, from a run on."""
+    return lambda case, _scorer, side, run: not (case in cases and side == "candidate" and run >= since)
+
+
+def once(*cases: str) -> Passes:
+    """The candidate fails in these cases at the first look, and never again."""
+    return lambda case, _scorer, side, run: not (case in cases and side == "candidate" and run == 0)
+
+
+@dataclass
+class Driver:
+    """Plays the gate: makes the runs that are asked for, and remembers what was asked."""
+
+    passes: Passes
+    order: random.Random | None = None
+
+    def __post_init__(self) -> None:
+        self.runs: Counter[tuple[str, Side]] = Counter()
+        self.todos: list[tuple[Rerun, ...]] = []
+
+    def first(self, question: Question, side: Side) -> dict[Key, bool | None]:
+        planned = {cell.case for cell in question.cells} if question.planned is None else set(question.planned)
+        wanted = [cell for cell in question.cells if cell.case in planned]
+        self.runs.update({(case, side) for case in planned})
+        return {cell.key: self.passes(*cell.key, side, 0) for cell in wanted}
+
+    def start(self, question: Question) -> Confirmation:
+        return start(question, self.first(question, "base"), self.first(question, "candidate"))
+
+    def finish(self, question: Question) -> Confirmation:
+        state = self.start(question)
+        while todo := state.todo():
+            self.todos.append(todo)
+            for chunk in self._chunks(self._results(question, todo)):
+                state = state.observe(chunk)
+        return state
+
+    def decide(self, question: Question) -> Mapping[str, DimensionDecision]:
+        return self.finish(question).decision()
+
+    def _results(self, question: Question, todo: Iterable[Rerun]) -> list[Result]:
+        found: list[Result] = []
+        for case, side, runs in todo:
+            for _ in range(runs):
+                number = self.runs[case, side]
+                self.runs[case, side] += 1
+                answers = {c.scorer: self.passes(*c.key, side, number) for c in question.cells if c.case == case}
+                found.append((case, side, answers))
+        return found
+
+    def _chunks(self, results: list[Result]) -> Iterator[list[Result]]:
+        if self.order is None:
+            yield results
+            return
+        self.order.shuffle(results)
+        while results:
+            size = self.order.randint(1, len(results))
+            yield results[:size]
+            del results[:size]
+
+
+def decide(question: Question, passes: Passes) -> DimensionDecision:
+    return Driver(passes).decide(question)["d"]
+
+
+def ask(count: int, **settings: object) -> Question:
+    return Question(cells(count), {"d": ONE}, **settings)  # type: ignore[arg-type]
+
+
+def test_no_flip_needs_no_rerun() -> None:
+    driver = Driver(all_pass)
+    found = driver.decide(ask(300))["d"]
+    assert (driver.todos, found.verdict, found.why, found.drop, found.interval) == (
+        [],
+        "pass",
+        "half margin",
+        0,
+        (0, 0),
+    )
+
+
+def test_flips_below_half_the_limit_pass_without_a_rerun() -> None:
+    assert decide(ask(300), broken("c1")).why == "half margin"
+
+
+def test_half_the_limit_is_not_below_it() -> None:
+    driver = Driver(once("c1"))
+    assert driver.decide(ask(200))["d"].verdict == "pass"
+    assert driver.todos[0] == (Rerun("c1", "base", 5), Rerun("c1", "candidate", 5))
+
+
+def test_both_directions_are_rerun_on_both_sides() -> None:
+    def passes(case: str, _scorer: str, side: Side, run: int) -> bool:
+        return run > 0 or (case, side) not in {("c1", "candidate"), ("c2", "candidate"), ("c3", "base")}
+
+    driver = Driver(passes)
+    driver.decide(ask(300))
+    assert {(case, side) for case, side, _ in driver.todos[0]} == {
+        (case, side) for case in ("c1", "c2", "c3") for side in ("base", "candidate")
+    }
+
+
+def test_cases_that_broke_outright_are_settled_after_one_batch() -> None:
+    driver = Driver(broken("c1", "c2", "c3"))
+    found = driver.decide(ask(300))["d"]
+    assert (found.verdict, found.why, found.drop, found.standard_error) == ("regression", "settled", 1, 0.0)
+    assert (len(driver.todos), found.fresh) == (1, 30)
+
+
+def test_a_drop_below_the_limit_passes_however_sure_it_is() -> None:
+    found = decide(ask(300), broken("c1", "c2"))
+    assert (found.verdict, found.drop) == ("pass", Fraction(2, 3))
+
+
+def test_flips_that_do_not_come_back_pass() -> None:
+    found = decide(ask(300), once("c1", "c2", "c3"))
+    assert (found.verdict, found.drop) == ("pass", 0)
+
+
+def test_soft_breaks_are_promoted() -> None:
+    """Cells that base always passes and the candidate passes every other time stand for those that were not seen."""
+    soft = [f"c{number}" for number in range(4)]
+    found = decide(ask(300), lambda case, _scorer, side, run: side == "base" or case not in soft or run % 2 == 1)
+    assert (found.verdict, found.drop) == ("regression", Fraction(4, 3))
+
+
+def test_coin_flips_on_both_sides_pass() -> None:
+    flaky = {f"c{number}" for number in range(8)}
+    found = decide(ask(300), lambda case, _s, side, run: case not in flaky or (run + (side == "candidate")) % 2 == 0)
+    assert (found.verdict, abs(found.drop) < 1) == ("pass", True)
+
+
+def test_a_diffuse_drop_fails_though_no_flip_comes_back() -> None:
+    question = ask(300)
+    found = decide(question, once(*(f"c{number}" for number in range(9))))
+    assert (found.verdict, found.why) == ("regression", "diffuse")
+
+
+def test_a_diffuse_drop_must_be_against_cells_that_main_never_failed() -> None:
+    flips = [f"c{number}" for number in range(9)]
+    question = ask(300, stored={(case, "s"): Stored(4, 5) for case in flips})
+    assert decide(question, once(*flips)).verdict == "pass"
+
+
+def test_five_cells_are_no_diffuse_drop() -> None:
+    """The sign test needs six against none."""
+    assert decide(ask(300), once(*(f"c{number}" for number in range(5)))).verdict == "pass"
+
+
+def test_cells_of_one_case_have_one_vote_on_a_diffuse_drop() -> None:
+    question = Question(cells(100, scorers=("a", "b", "c")), {"d": ONE})
+    assert decide(question, once("c1", "c2", "c3")).verdict == "pass"
+
+
+@pytest.mark.parametrize(("broke", "verdict"), [(2, "pass"), (3, "regression")])
+def test_deterministic_sides_need_no_run_and_are_exact(broke: int, verdict: str) -> None:
+    sure = {(f"c{number}", side) for number in range(300) for side in ("base", "candidate")}
+    driver = Driver(broken(*(f"c{number}" for number in range(broke))))
+    found = driver.decide(ask(300, deterministic=sure))["d"]
+    assert (found.verdict, found.drop, found.standard_error) == (verdict, Fraction(broke, 3), 0.0)
+    assert driver.todos == []
+
+
+def test_only_the_side_that_can_differ_is_rerun() -> None:
+    sure = {(f"c{number}", "base") for number in range(300)}
+    driver = Driver(broken("c1", "c2", "c3"))
+    assert driver.decide(ask(300, deterministic=sure))["d"].why == "settled"
+    assert {side for todo in driver.todos for _, side, _ in todo} == {"candidate"}
+
+
+def test_the_same_request_is_equal_by_definition() -> None:
+    question = ask(3, same={"c0", "c1", "c2"})
+    found = start(question, {}, {}).decision()["d"]
+    assert (found.verdict, found.seen) == ("pass", 3)
+
+
+def test_weights_decide_what_a_cell_is_worth() -> None:
+    def question(weight: int) -> Question:
+        return Question([Cell("heavy", "s", "d", Fraction(weight)), *cells(198)], {"d": ONE})
+
+    assert decide(question(2), broken("heavy")).drop == ONE
+    assert decide(question(2), broken("heavy")).verdict == "regression"
+    assert decide(question(1), broken("heavy")).verdict == "pass"
+
+
+def test_each_dimension_is_decided_alone() -> None:
+    question = Question([*cells(100), *cells(100, scorers=("t",), dimension="e")], {"d": ONE, "e": ONE})
+    found = Driver(lambda case, scorer, side, _run: (case, scorer, side) != ("c1", "t", "candidate")).decide(question)
+    assert [(name, each.verdict) for name, each in found.items()] == [("d", "pass"), ("e", "regression")]
+
+
+def test_quarantined_cells_are_listed_and_not_gated() -> None:
+    """At most one in twenty, the flakiest first; one failure in five is not flaky enough."""
+    rates = {"c0": 4, "c1": 3, "c2": 2, "c3": 2}
+    question = ask(40, stored={(case, "s"): Stored(passes, 5) for case, passes in rates.items()})
+    assert question.quarantined == {("c1", "s"), ("c2", "s")}
+    found = decide(question, broken("c1", "c2"))
+    assert (found.verdict, found.gated) == ("pass", 38)
+
+
+def test_four_stored_runs_quarantine_nothing() -> None:
+    assert ask(40, stored={("c1", "s"): Stored(2, 4)}).quarantined == frozenset()
+
+
+class TestAny:
+    """`any`: one confirmed broken case is enough."""
+
+    question = Question(cells(300), {"d": "any"})
+
+    def test_a_case_that_broke_fails(self) -> None:
+        assert decide(self.question, broken("c1")).verdict == "regression"
+
+    def test_a_case_that_broke_every_other_time_fails(self) -> None:
+        found = decide(self.question, lambda case, _s, side, run: (case, side) != ("c1", "candidate") or run % 2 == 1)
+        assert (found.verdict, found.why) == ("regression", "final look")
+
+    def test_a_flip_that_does_not_come_back_passes(self) -> None:
+        assert decide(self.question, once("c1")).verdict == "pass"
+
+    def test_a_repaired_case_asks_for_nothing(self) -> None:
+        assert decide(self.question, lambda case, _s, side, _r: (case, side) != ("c1", "base")).why == "none broke"
+
+    def test_a_lost_case_is_no_pass(self) -> None:
+        found = decide(self.question, lambda case, _s, side, _r: None if (case, side) == ("c1", "candidate") else True)
+        assert (found.verdict, found.why) == ("inconclusive", "lost runs")
+
+
+class TestLostRuns:
+    """Infrastructure may lose runs; what is lost counts against a pass, and never for a failure."""
+
+    def test_a_lost_first_look_is_asked_for_once_more(self) -> None:
+        def passes(case: str, _scorer: str, side: Side, run: int) -> bool | None:
+            return None if (case, side, run) == ("c1", "candidate", 0) else True
+
+        driver = Driver(passes)
+        assert driver.decide(ask(50))["d"].verdict == "pass"
+        assert driver.todos == [(Rerun("c1", "candidate", 1),)]
+
+    @pytest.mark.parametrize(("lost", "verdict"), [(1, "pass"), (2, "pass"), (3, "inconclusive")])
+    def test_lost_cases_count_as_broken_against_a_pass(self, lost: int, verdict: str) -> None:
+        gone = {f"c{number}" for number in range(lost)}
+        found = decide(ask(300), lambda case, _s, side, _r: None if case in gone and side == "candidate" else True)
+        assert (found.verdict, found.seen) == (verdict, 300 - lost)
+
+    def test_lost_cases_count_as_unchanged_against_a_failure(self) -> None:
+        gone, broke = {"c1", "c2"}, {"c3", "c4"}
+
+        def passes(case: str, _scorer: str, side: Side, _run: int) -> bool | None:
+            return (None if case in gone else case not in broke) if side == "candidate" else True
+
+        assert decide(ask(300), passes).verdict == "inconclusive"
+
+    def test_a_regression_is_one_whatever_was_lost(self) -> None:
+        def passes(case: str, _scorer: str, side: Side, _run: int) -> bool | None:
+            return (None if case == "c9" else case not in {"c1", "c2", "c3"}) if side == "candidate" else True
+
+        assert decide(ask(300), passes).verdict == "regression"
+
+    def test_flips_whose_reruns_are_all_lost_stay_open(self) -> None:
+        def passes(case: str, _scorer: str, side: Side, run: int) -> bool | None:
+            return True if side == "base" or case not in {"c1", "c2", "c3"} else (False if run == 0 else None)
+
+        assert decide(ask(300), passes).verdict == "inconclusive"
+
+    def test_a_dimension_with_no_answer_at_all_is_no_pass(self) -> None:
+        """Though nothing could have broken: base failed everything."""
+        found = decide(ask(10), lambda _case, _scorer, side, _run: False if side == "base" else None)
+        assert (found.verdict, found.why) == ("inconclusive", "no answers")
+
+
+class TestSubset:
+    """The denominator is always the whole set, whatever part of it is run."""
+
+    planned = frozenset(f"c{number}" for number in range(100))
+
+    def test_a_quiet_subset_passes(self) -> None:
+        found = decide(ask(300, planned=self.planned), all_pass)
+        assert (found.verdict, found.seen, found.gated) == ("pass", 100, 300)
+
+    def test_half_the_limit_confirmed_runs_the_other_cases(self) -> None:
+        driver = Driver(broken("c1", "c2", "c299"))
+        found = driver.decide(ask(300, planned=self.planned))["d"]
+        assert (found.verdict, found.drop, found.seen) == ("regression", 1, 300)
+        assert len(driver.todos[1]) == 400
+        assert driver.todos[2] == (Rerun("c299", "base", 5), Rerun("c299", "candidate", 5))
+
+    def test_stored_answers_of_base_are_not_asked_for_again(self) -> None:
+        question = ask(300, planned=self.planned)
+        driver = Driver(broken("c1", "c2"))
+        base = {cell.key: True for cell in question.cells}
+        state = start(question, base, driver.first(question, "candidate"))
+        state = state.observe(driver._results(question, state.todo() or ()))
+        assert {side for _, side, _ in state.todo() or ()} == {"candidate"}
+
+    def test_the_limit_confirmed_fails_at_once(self) -> None:
+        driver = Driver(broken("c1", "c2", "c3"))
+        found = driver.decide(ask(300, planned=self.planned))["d"]
+        assert (found.verdict, found.seen) == ("regression", 100)
+
+
+class TestEnds:
+    """Time or money out while open: no answer, which is never a pass."""
+
+    def test_a_batch_that_does_not_fit_the_budget_is_not_asked_for(self) -> None:
+        driver = Driver(broken("c1", "c2", "c3"))
+        state = driver.finish(ask(300, max_calls=29))
+        assert (state.decision()["d"].verdict, state.decision()["d"].why) == ("inconclusive", "budget")
+        assert (driver.todos, state.calls, sum(rerun.runs for rerun in state.unmet)) == ([], 0, 30)
+
+    def test_a_deadline_leaves_decided_dimensions_as_they_are(self) -> None:
+        question = Question([*cells(100), *cells(100, scorers=("t",), dimension="e")], {"d": ONE, "e": ONE})
+        state = Driver(lambda case, scorer, side, _run: (case, scorer, side) != ("c1", "t", "candidate")).start(
+            question
+        )
+        found = state.stop("deadline").decision()
+        assert (found["d"].verdict, found["e"].verdict, found["e"].why) == ("pass", "inconclusive", "deadline")
+
+    def test_nothing_is_asked_for_after_the_end(self) -> None:
+        state = Driver(broken("c1", "c2", "c3")).start(ask(300)).stop("deadline")
+        assert state.todo() is None
+        with pytest.raises(ValueError, match="not asked for"):
+            state.observe([("c1", "base", {"s": True})])
+
+    def test_an_open_question_has_no_decision(self) -> None:
+        with pytest.raises(ValueError, match="still open: d"):
+            Driver(broken("c1", "c2", "c3")).start(ask(300)).decision()
+
+    def test_a_run_that_was_not_asked_for_is_refused(self) -> None:
+        state = Driver(broken("c1", "c2", "c3")).start(ask(300))
+        with pytest.raises(ValueError, match="not asked for"):
+            state.observe([("c9", "base", {"s": True})])
+
+    def test_a_dimension_without_cells_is_no_pass(self) -> None:
+        assert start(Question([], {"d": ONE}), {}, {}).decision()["d"].why == "no answers"
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[Question, Passes]:
+    """A small question, and answers that depend on nothing but the case, scorer, side and number of the run."""
+    count = draw(st.integers(1, 12))
+    scorers = [("s", "d"), ("t", "d"), ("u", "e")]
+    weights = st.fractions(Fraction(1, 4), 4, max_denominator=4)
+    made = [Cell(f"c{n}", s, d, draw(weights)) for n in range(count) for s, d in scorers if draw(st.integers(0, 4))]
+    names = sorted({cell.case for cell in made})
+    some = st.frozensets(st.sampled_from(names)) if names else st.just(frozenset[str]())
+    limits = st.one_of(st.just("any"), st.fractions(Fraction(1, 2), 40))
+    question = Question(
+        made,
+        {"d": draw(limits), "e": draw(limits)},
+        same=draw(st.one_of(st.just(frozenset[str]()), some)),
+        deterministic={(case, side) for side in ("base", "candidate") for case in draw(some)},
+        stored={cell.key: Stored(draw(st.integers(0, 5)), 5) for cell in made if draw(st.booleans())},
+        planned=draw(st.one_of(st.none(), some)),
+        max_calls=draw(st.one_of(st.none(), st.integers(0, 300))),
+    )
+    rates = {cell.key: (draw(st.sampled_from(RATES)), draw(st.sampled_from(RATES))) for cell in made}
+    seed, errors = draw(st.integers(0, 1 << 16)), draw(st.sampled_from([0.0, 0.02, 0.5, 1.0]))
+
+    def passes(case: str, scorer: str, side: Side, run: int) -> bool | None:
+        number = 0 if (case, side) in question.deterministic else run
+        side_ = "base" if case in question.same else side
+        if random.Random(f"{seed} lost {case} {scorer} {side_} {run}").random() < errors:
+            return None
+        return random.Random(f"{seed} {case} {scorer} {side_} {number}").random() < rates[case, scorer][side_ != "base"]
+
+    return question, passes
+
+
+RATES = (0.0, 0.5, 0.95, 1.0, 1.0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds())
+def test_it_always_ends_within_the_budget(world: tuple[Question, Passes]) -> None:
+    question, passes = world
+    driver = Driver(passes)
+    state = driver.finish(question)
+    asked = sum(rerun.runs for todo in driver.todos for rerun in todo)
+    per_side = sum(look.batch for look in question.rule.looks)
+    assert set(state.decision()) == {"d", "e"}
+    assert asked == state.calls <= len({cell.case for cell in question.cells}) * 2 * (1 + per_side)
+    assert question.max_calls is None or asked <= question.max_calls
+    assert not {(case, side) for todo in driver.todos for case, side, _ in todo if case in question.same}
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_does_not_matter(world: tuple[Question, Passes], order: random.Random) -> None:
+    question, passes = world
+    assert Driver(passes).decide(question) == Driver(passes, order).decide(question)
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds())
+def test_a_pass_never_rests_on_missing_data(world: tuple[Question, Passes]) -> None:
+    """Every gated cell that a pass should have seen was seen, or is too light to matter had it broken."""
+    question, passes = world
+    driver = Driver(passes)
+    state = driver.finish(question)
+    planned = question.cases if state.scope == question.cases else state.scope
+    for name, found in state.decision().items():
+        if found.verdict == "pass":
+            gated = [cell for cell in question.gated[name] if cell.case in planned and cell.case not in question.same]
+            lost = [cell for cell in gated if _worst(state, cell)]
+            limit = question.limits[name]
+            assert found.seen > 0
+            assert (
+                not lost if limit == "any" else 100 * sum(cell.weight for cell in lost) / question.weight[name] < limit
+            )
+
+
+def _worst(state: Confirmation, cell: Cell) -> bool:
+    """Whether a cell may have broken unseen."""
+    base, candidate = state.base.get(cell.key), state.candidate.get(cell.key)
+    return (base is None or candidate is None) and base is not False and not candidate
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds())
+def test_nothing_changed_and_nothing_lost_never_fails_when_runs_cannot_differ(world: tuple[Question, Passes]) -> None:
+    question, _ = world
+    found = Driver(all_pass).decide(question)
+    assert {each.verdict for each in found.values() if each.seen} <= {"pass"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds())
+def test_with_sure_answers_the_rule_is_exactly_a_drop_of_the_limit(world: tuple[Question, Passes]) -> None:
+    """No call, no error: fail at a drop of the limit or more, pass below it."""
+    question, passes = world
+    names = {cell.case for cell in question.cells}
+    sure = Question(
+        question.cells,
+        question.limits,
+        deterministic={(case, side) for case in names for side in ("base", "candidate")},
+    )
+    driver = Driver(lambda case, scorer, side, _run: bool(passes(case, scorer, side, 0)))
+    found = driver.decide(sure)
+    losses: defaultdict[str, Fraction] = defaultdict(Fraction)
+    broke: Counter[str] = Counter()
+    for cell in sure.cells:
+        base, candidate = (driver.passes(*cell.key, side, 0) for side in ("base", "candidate"))
+        losses[cell.dimension] += 100 * cell.weight * (bool(base) - bool(candidate)) / sure.weight[cell.dimension]
+        broke[cell.dimension] += bool(base) > bool(candidate)
+    for name, each in found.items():
+        limit = sure.limits[name]
+        failed = broke[name] > 0 if limit == "any" else losses[name] >= limit
+        assert not each.gated or (each.verdict == "regression") == failed
+    assert driver.todos == []

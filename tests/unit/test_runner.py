@@ -1,0 +1,283 @@
+"""Asking: who is asked, who is not, what is recorded, and what happens when no answer comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import (
+    PATIENT,
+    Scripted,
+    cell,
+    evaluator,
+    golden,
+    header,
+    held,
+    record,
+    refusing,
+    reply,
+    target,
+)
+from making import case as a_case
+
+from ci_eval.deadline import Deadline
+from ci_eval.errors import InputError
+from ci_eval.golden.cases import Case
+from ci_eval.providers.base import ProviderError, Reply, Request
+from ci_eval.reader import ROW_LIMIT
+from ci_eval.records import Record, RunFile, parse
+from ci_eval.runner import Evaluator, Job
+from ci_eval.text import Untrusted
+
+CASES = tuple(a_case(name) for name in "abcde")
+AT = held({})
+
+
+def made(provider: Scripted, cases: Sequence[Case] = CASES, *scorers: dict[str, Any], threads: int = 4) -> Evaluator:
+    return evaluator(AT, golden(*cases), provider, *scorers, threads=threads)
+
+
+def run(
+    provider: Scripted,
+    *scorers: dict[str, Any],
+    cases: Sequence[Case] = CASES,
+    repeats: int = 1,
+    seconds: float = PATIENT,
+    known: Mapping[str, Record] | None = None,
+) -> list[Record]:
+    asking = made(provider, cases, *scorers)
+    seen: list[Record] = []
+    found = asking.run(asking.jobs(cases, repeats), Deadline.after(seconds), seen.append, known)
+    assert sorted(map(repr, seen)) == sorted(map(repr, found))
+    return found
+
+
+# --- who is asked -----------------------------------------------------------------------------------------------------
+
+
+def test_every_case_and_repeat_is_asked_for_once() -> None:
+    provider = Scripted()
+    found = run(provider, repeats=3)
+    assert [(one.case, one.repeat) for one in found] == [(name, repeat) for name in "abcde" for repeat in range(3)]
+    assert sorted(provider.asked) == [(f"What about {name}?", repeat) for name in "abcde" for repeat in range(3)]
+
+
+def test_a_model_that_repeats_itself_is_asked_once() -> None:
+    provider = Scripted(deterministic=True)
+    assert len(run(provider, repeats=5)) == 5
+    assert len(provider.asked) == 5
+
+
+def digest_of(case: Case) -> str:
+    return target().request(case).digest
+
+
+def test_a_request_that_the_other_side_made_is_not_made_again() -> None:
+    provider = Scripted()
+    known = {
+        "a": record("a", cell(False), request=digest_of(CASES[0])),
+        "b": record("b", cell(False)),  # another request
+        "c": Record(case="c", request=digest_of(CASES[2]), error=Untrusted("HTTP 503"), error_kind="infrastructure"),
+        "d": record("d", cell(False), request=digest_of(CASES[3]), error_kind="request"),
+    }
+    found = run(provider, known=known)
+    assert [one.reused for one in found] == [True, False, False, True, False]
+    assert found[0] == known["a"].model_copy(update={"reused": True})
+    assert sorted(asked for asked, _ in provider.asked) == [f"What about {name}?" for name in "bce"]
+    assert [one.cells[0].passed for one in found] == [False, True, True, False, True]
+
+
+def test_nobody_is_asked_when_every_answer_is_known() -> None:
+    provider = Scripted(refusing())
+    known = {case.id: record(case.id, request=digest_of(case)) for case in CASES}
+    assert all(one.reused for one in run(provider, known=known))
+    assert provider.asked == []
+
+
+def test_no_case_no_call() -> None:
+    assert run(Scripted(refusing()), cases=[]) == []
+
+
+def test_a_prompt_that_cannot_be_filled_costs_nothing() -> None:
+    """Every request is rendered before the first is sent."""
+    provider = Scripted()
+    asking = made(provider)
+    broken = Evaluator(target("{{gone}}"), provider, asking.scorers, asking.bound, 4)
+    with pytest.raises(InputError, match="unknown variable"):
+        broken.jobs(CASES, 1)
+    assert provider.asked == []
+
+
+# --- what is recorded -------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_with_its_cells_and_figures() -> None:
+    style = {"type": "contains", "all": ["Yes"], "dimension": "style", "ignore_case": False}
+    (one,) = run(Scripted(), {"type": "exact"}, style, cases=CASES[:1])
+    assert [(c.scorer, c.dimension, c.score, c.passed) for c in one.cells] == [
+        ("exact", "task_accuracy", 1, True),
+        ("contains", "style", 0, False),
+    ]
+    assert (one.output, one.finish, one.tokens_in, one.tokens_out) == (Untrusted("yes"), "stop", 7, 3)
+    assert (one.error, one.error_kind, one.reused, one.lost) == (None, None, False, False)
+    assert one.latency_ms is not None
+    assert one.latency_ms >= 0
+
+
+def test_a_case_lost_on_the_way_has_no_cells() -> None:
+    (one,) = run(Scripted(refusing("HTTP 503")), cases=CASES[:1])
+    assert (one.cells, one.output, one.lost) == ([], None, True)
+    assert (one.error, one.error_kind) == (Untrusted("HTTP 503"), "infrastructure")
+
+
+def test_a_request_refused_for_what_it_is_fails_every_cell() -> None:
+    (one,) = run(
+        Scripted(refusing("HTTP 400", about_request=True)), {"type": "exact"}, {"type": "refusal"}, cases=CASES[:1]
+    )
+    assert [(c.scorer, c.score, c.passed) for c in one.cells] == [("exact", 0, False), ("refusal", 0, False)]
+    assert one.cells[0].reason == Untrusted("the provider refused the request: HTTP 400")
+    assert (one.error_kind, one.lost) == ("request", False)
+
+
+def test_a_truncated_answer_fails_even_if_it_reads_right() -> None:
+    (one,) = run(Scripted(lambda *_: reply("yes", "length")), cases=CASES[:1])
+    assert (one.cells[0].passed, one.finish, one.output) == (False, "length", Untrusted("yes"))
+    assert one.cells[0].reason == Untrusted("the answer was cut off at max_tokens")
+
+
+def test_a_provider_s_own_refusal_is_scored_like_any_answer() -> None:
+    decline = a_case(expected={"refuse": True})
+    (one,) = run(Scripted(lambda *_: reply("I can't help with that.", "refusal")), {"type": "refusal"}, cases=[decline])
+    assert (one.cells[0].passed, one.finish) == (True, "refusal")
+
+
+def test_when_the_time_is_out_what_is_open_is_lost_and_not_asked() -> None:
+    provider = Scripted()
+    found = run(provider, seconds=0)
+    assert all(one.lost and one.cells == [] for one in found)
+    assert len(found) == len(CASES)
+    assert provider.asked == []
+
+
+def test_one_lost_case_takes_no_other_with_it() -> None:
+    def says(request: Request, repeat: int) -> Reply:
+        if " c?" in request.messages[-1].content:
+            raise ProviderError("HTTP 500")
+        return reply()
+
+    assert [one.lost for one in run(Scripted(says))] == [False, False, True, False, False]
+
+
+def test_a_fault_of_ours_is_not_taken_for_an_outage() -> None:
+    def says(request: Request, repeat: int) -> Reply:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(Scripted(says))
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_in_which_answers_arrive_does_not_matter() -> None:
+    """The first is answered only when all others have been."""
+    others = threading.Barrier(len(CASES))
+
+    def says(request: Request, repeat: int) -> Reply:
+        others.wait(timeout=30)
+        return reply(request.messages[-1].content)
+
+    asking = made(Scripted(says), threads=len(CASES))
+    arrived: list[str] = []
+    found = asking.run(asking.jobs(CASES, 1), Deadline.after(PATIENT), lambda one: arrived.append(one.case))
+    assert [one.case for one in found] == list("abcde")
+    assert [one.output for one in found] == [Untrusted(f"What about {name}?") for name in "abcde"]
+    assert sorted(arrived) == list("abcde")
+
+
+def test_no_more_are_asked_at_once_than_the_policy_allows() -> None:
+    pair, most, under_way = threading.Barrier(2), [0], [0]
+    lock = threading.Lock()
+
+    def says(request: Request, repeat: int) -> Reply:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        pair.wait(timeout=30)
+        with lock:
+            under_way[0] -= 1
+        return reply()
+
+    six = [a_case(f"n{number}") for number in range(6)]
+    asking = made(Scripted(says), six, threads=2)
+    assert len(asking.run(asking.jobs(six, 1), Deadline.after(PATIENT), lambda _: None)) == 6
+    assert most[0] == 2
+
+
+def test_ctrl_c_stops_at_once_and_leaves_a_readable_run_file(tmp_path: Path) -> None:
+    """One answer never comes. Those that came are in the file, whole."""
+    never = threading.Event()
+
+    def says(request: Request, repeat: int) -> Reply:
+        if " a?" in request.messages[-1].content:
+            never.wait(timeout=60)
+        return reply("yes \u2028 \x00")
+
+    file = RunFile(tmp_path / "deep" / "run.jsonl")
+    file.start(header())
+    written: list[Record] = []
+
+    def on_record(one: Record) -> None:
+        file.add(one)
+        written.append(one)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+
+    asking = made(Scripted(says), threads=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asking.run(asking.jobs(CASES, 1), Deadline.after(PATIENT), on_record)
+        assert not never.is_set()
+        assert list(parse(file.path.read_bytes(), "run.jsonl").records) == written
+    finally:
+        never.set()
+
+
+# --- whatever a model says --------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=[])))
+def test_whatever_a_model_says_can_be_read_back(text: str) -> None:
+    """Also half of a surrogate pair, which no file can hold."""
+    (one,) = run(Scripted(lambda *_: reply(text)), {"type": "exact"}, {"type": "refusal"}, cases=CASES[:1])
+    assert one.output == Untrusted(text.encode("utf-8", "replace").decode())
+
+
+@pytest.mark.parametrize("char", ["x", "\x00", "\u2028", "\U0001f600", '"', "\ud800"])
+def test_an_answer_of_megabytes_makes_a_row_that_can_be_read(tmp_path: Path, char: str) -> None:
+    """Answer and reasons are kept as far as a row can hold them; the whole answer is scored."""
+    said = char * 1_500_000
+    scorers = ({"type": "exact"}, {"type": "regex", "pattern": "end$"}, {"type": "exact", "field": "a", "name": "deep"})
+    asked = [a_case(expected={"a": "x"}), a_case("two", expected="x" * 500_000)]
+    found = run(Scripted(lambda *_: reply(said + "end")), *scorers, cases=asked)
+    file = RunFile(tmp_path / "run.jsonl")
+    file.start(header())
+    for one in found:
+        file.add(one)
+    data = file.path.read_bytes()
+    assert max(map(len, data.decode().split("\n"))) < ROW_LIMIT
+    assert parse(data, "run.jsonl").records == tuple(found)
+    assert [c.passed for c in found[0].cells if c.scorer == "regex"] == [True]
+    assert found[0].output is not None
+    assert found[0].output.text().endswith("… (1400003 more characters)")
+
+
+def test_a_job_knows_its_request() -> None:
+    asking = made(Scripted())
+    assert asking.jobs(CASES[:1], 1) == [Job(CASES[0], 0, target().request(CASES[0]))]
