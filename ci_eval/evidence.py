@@ -43,17 +43,25 @@ class Rule:
     """The numbers of the rule; `tests/benchmarks/gate_simulation.py` shows what they promise."""
 
     looks: tuple[Look, ...] = (
-        Look(5, 2.8, 4, full=False),
-        Look(5, 2.8, 4, full=False),
-        Look(10, Z95, 9, full=True),
+        Look(7, 2.8, 4, full=False),
+        Look(7, 2.8, 4, full=False),
+        Look(6, 2.3, 9, full=True),
         Look(20, Z95, 9, full=True),
     )
+    """Most is clear after 20 runs; 20 more for the rest keep noise from failing small and flaky sets.
+
+    First batches of 7, not 5: an early pass picks estimates that happen to be low, the less so the more runs they have.
+    """
     fail_z: float = 3.5
     settled_runs: int = 6
     promoted_effect: Fraction = Fraction(3, 10)
     diffuse_level: float = 0.02
-    quarantine_runs: int = 5
+    stored_runs: int = 5
+    """So many stored runs of a cell can tell that it is flaky, or that the provider has drifted."""
     quarantined_share: Fraction = Fraction(1, 20)
+
+
+RULE = Rule()
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,19 @@ class Cell:
         return self.case, self.scorer
 
 
+class Stored(NamedTuple):
+    """What main's stored runs of the same fingerprint did in one cell."""
+
+    passes: int
+    runs: int
+
+    def always(self, passed: bool) -> bool:
+        return self.passes == passed * self.runs
+
+
+NOTHING_STORED = Stored(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """One side of a flipped cell: its first look, and the fresh runs since."""
@@ -77,8 +98,7 @@ class Tally:
     first: bool
     sure: bool = False
     """Deterministic: the first look is all there is to know."""
-    before: bool = True
-    """Whether main's stored runs all agree with the first look."""
+    stored: Stored = NOTHING_STORED
     passes: int = 0
     runs: int = 0
     lost: int = 0
@@ -86,7 +106,7 @@ class Tally:
     def add(self, answers: Sequence[bool | None]) -> Tally:
         lost = sum(passed is None for passed in answers)
         passes = self.passes + sum(passed is True for passed in answers)
-        return Tally(self.first, self.sure, self.before, passes, self.runs + len(answers) - lost, self.lost + lost)
+        return Tally(self.first, self.sure, self.stored, passes, self.runs + len(answers) - lost, self.lost + lost)
 
     def counting_lost_as(self, passed: bool) -> Tally:
         return replace(self, passes=self.passes + passed * self.lost, runs=self.runs + self.lost, lost=0)
@@ -136,7 +156,13 @@ class Flip:
 
     def stable_sides(self, runs: int) -> int:
         """How many sides always did the same; stored runs have a say on base."""
-        return (self.base.before and self.base.unanimous(runs)) + self.candidate.unanimous(runs)
+        return (self.base.stored.always(self.base.first) and self.base.unanimous(runs)) + self.candidate.unanimous(runs)
+
+    def drifted(self, rule: Rule) -> bool:
+        """Whether base itself does not do any more what main's stored runs always did: the provider changed."""
+        base, enough = self.base, rule.stored_runs
+        separated = base.stored.always(base.first) and base.passes == (not base.first) * base.runs
+        return separated and min(base.stored.runs, base.runs) >= enough
 
     def effect(self, rule: Rule, promoted_runs: int | None) -> tuple[Fraction, float]:
         """What the cell lost, in [-1, 1], and its variance. With `promoted_runs`, partly broken cells are promoted.
@@ -259,7 +285,7 @@ class Dimension:
         """
         votes: defaultdict[str, Fraction] = defaultdict(Fraction)
         for flip in self.flips:
-            if flip.stable_sides(self.rule.settled_runs) == 1:
+            if flip.stable_sides(self.rule.settled_runs) == 1 and not flip.drifted(self.rule):
                 votes[flip.cell.case] += flip.sign * flip.cell.weight
         worse, better = sum(vote > 0 for vote in votes.values()), sum(vote < 0 for vote in votes.values())
         net = self._points(sum(votes.values(), Fraction(0)))

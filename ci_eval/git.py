@@ -163,10 +163,12 @@ class Git:
 
     def merged_tree(self, base: str, head: str) -> str:
         """The tree of a clean merge, made without a checkout; raises MergeConflict."""
+        for side in (base, head):
+            self.commit(_checked(side))  # merge-tree says "conflict" of a commit that is not there, too
         try:
             answer = self.run("merge-tree", "--write-tree", "--no-messages", _checked(base), _checked(head))
         except GitError as error:
-            if error.status != 1:  # a commit that is not there, or no common history
+            if error.status != 1:
                 raise
             raise MergeConflict("base and head conflict, so there is nothing to evaluate; merge main first") from error
         return _sha(answer.splitlines()[0])

@@ -74,6 +74,10 @@ class Silent:
     def finish(self) -> None: ...
 
 
+def no_baselines(_: Config) -> Baselines | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Product:
     """A repository whose main has a policy, a golden set and a good prompt."""
@@ -95,11 +99,11 @@ class Product:
         return at_commit(self.repo.git, self.repo.git.commit("main"))
 
     def gate(
-        self, files: dict[str, str | None], baselines: Callable[[Config], Baselines | None] | None = None
+        self, files: dict[str, str | None], baselines: Callable[[Config], Baselines | None] = no_baselines
     ) -> GateOutcome:
         """A pull request that changes some files (None: deletes them), judged."""
         base = self.main
-        self.repo.branch(f"pull-{len(list(self.out.parent.iterdir()))}-{abs(hash(str(files))) % 10**9}", "main")
+        self.repo.checkout(base.commit or "main")
         for path, content in files.items():
             if content is None:
                 self.repo.delete(path)
@@ -107,8 +111,7 @@ class Product:
                 self.repo.write(path, content)
         head = self.repo.at("a pull request")
         self.repo.checkout("main")
-        how = {"baselines": baselines} if baselines else {}
-        return Gate(base, head, "ci-eval.yaml", lambda _: {}, Silent(), self.out, **how).run()  # type: ignore[arg-type]
+        return Gate(base, head, "ci-eval.yaml", lambda _: {}, Silent(), self.out, baselines=baselines).run()
 
     def suite(self) -> Suite:
         return Suite.load(configs.load(self.main), self.main, "sort")

@@ -51,11 +51,12 @@ def demo(folder: Path | None, quiet: bool) -> int:
 def _main_branch(place: Path) -> tuple[Git, Files]:
     """A repository whose main branch holds the help desk, and its files."""
     from ci_eval.git import Git
+    from ci_eval.reader import read_file
 
     git = Git.create(place / "repository")
     data = _data_folder()
     paths = [data / "ci-eval.yaml", *(path for path in (data / "golden").rglob("*") if path.is_file())]
-    files = {path.relative_to(data).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    files = {path.relative_to(data).as_posix(): read_file(path).decode() for path in paths}
     _commit(git, files, {}, "The help desk")
     return git, files
 

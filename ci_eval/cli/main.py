@@ -78,7 +78,8 @@ def _exit_code(arguments: Sequence[str] | None) -> int:
         return _told("cancelled", EXIT_CANCELLED)
     except SystemExit:
         # click ends so, with 1, when whoever read our output has left; without this Python complains once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_REFUSED
     except Exception as error:
         return _told(_fault(error), EXIT_REFUSED)

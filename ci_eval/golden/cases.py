@@ -49,6 +49,13 @@ def _input(value: Untrusted) -> Untrusted:
     return value
 
 
+def _expected(value: Untrusted) -> Untrusted:
+    bare = value.reveal()
+    if isinstance(bare, dict) and not isinstance(bare.get("refuse", False), bool):
+        raise wrong("refuse is neither true nor false", "write true or false (in YAML, yes and no are words)")
+    return value
+
+
 def _is_message(value: object) -> bool:
     return (
         isinstance(value, dict)
@@ -68,8 +75,8 @@ class Case(Strict):
     id: CaseId
     input: Annotated[Untrusted, AfterValidator(_input)]
     """Text (the user message), an object (fills `{{name}}`), or the conversation so far."""
-    expected: Untrusted | None = None
-    """What a right answer is, or holds; scorers say which part of it they look at."""
+    expected: Annotated[Untrusted, AfterValidator(_expected)] | None = None
+    """What a right answer is, or holds; scorers say which part of it they look at. `refuse` is true or false."""
     stratum: Stratum = "common"
     category: Label | None = None
     tags: list[Label] = Field(default_factory=list)

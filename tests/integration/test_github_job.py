@@ -520,7 +520,11 @@ def test_the_token_is_in_no_file_no_log_and_no_argument(
     jobs = [hub.pull_request(capsys, hub.push_head(NO_PARCELS)), hub.dispatch(capsys, INPUT_PR__NUMBER=str(PULL))]
 
     assert all(KEY_ENV not in job.environ for job in jobs)
-    said = "".join(job.out for job in jobs) + arguments.read_text(encoding="utf-8") + "".join(hub.api.bodies(PULL))
+    said = (
+        "".join(job.out for job in jobs)
+        + arguments.read_text(encoding="utf-8", errors="replace")
+        + "".join(hub.api.bodies(PULL))
+    )
     assert [job.code for job in jobs] == [1, 1]
     assert "push --quiet --force-with-lease" in said, "the shim saw what git was asked"
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
@@ -531,14 +535,17 @@ def test_the_token_is_in_no_file_no_log_and_no_argument(
 
 def _record_git(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `git` before the real one in PATH, which writes down its arguments and what lies in the temporary folder."""
-    real = shutil.which("git")
+    real, temporary = shutil.which("git"), folder.parent / "tmp"
     folder.mkdir()
     record = folder / "arguments"
     shim = folder / "git"
-    left = f"cat $(find {folder.parent / 'tmp'} -type f 2>/dev/null) /dev/null | strings"
-    shim.write_text(
-        f'#!/bin/sh\necho "$@" >> {record}\n{left} >> {record} 2>/dev/null\nexec {real} "$@"\n', encoding="utf-8"
-    )
+    script = f"""\
+#!/bin/sh
+echo "$@" >> {record}
+cat $(find {temporary} -type f) /dev/null >> {record}
+exec {real} "$@"
+"""
+    shim.write_text(script, encoding="utf-8")
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
     return record

@@ -60,7 +60,9 @@ def test_a_number_that_is_an_address_to_the_resolver_only_is_refused(url: str) -
 
 @pytest.mark.parametrize("url", ["", "api.openai.com", "//api.openai.com", "ftp://a.example", "file:///etc/passwd",
     "https://", "https:///v1", "https://:443", "https://a.example:0", "https://a.example:99999", "https://a.example:x",
-    "https://a.example:-1", "https://a:1:2", "https://[::1", "https://api.openai.com[::1]", "https://[::1]a.example", "https://a.example:", "https://[zz]/", "https://a..example", "https://.example",
+    "https://a.example:-1", "https://a:1:2", "https://[::1",
+    "https://api.openai.com[::1]", "https://[::1]a.example", "https://a.example:", "https://[zz]/",
+    "https://a..example", "https://.example",
     "https://a%2eexample", "https://a,b", "https://a;b", "https://(a)", "https://*"])  # fmt: skip
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(InputError, match="base_url"):

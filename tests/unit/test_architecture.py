@@ -1,0 +1,231 @@
+"""Who stands on whom, and who may touch the outside. The code is read as a tree, not as text."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+from repo import Repo
+
+import ci_eval
+
+PACKAGE = Path(ci_eval.__file__).parent
+
+FLOORS: tuple[frozenset[str], ...] = tuple(
+    frozenset(floor.split())
+    for floor in (
+        "cli",
+        "github",
+        "gate report",
+        "explain rerun base_run",
+        "outcome",
+        "evaluation verdict",
+        "runner comparison baseline confirm",
+        "targets",
+        "scorers records datasets",
+        "golden changes providers",
+        "config sides",
+        "snapshot transport",
+        "git reader origin secrets",
+        "errors evidence",
+        "text stats deadline",
+    )
+)
+"""From the roof to the ground. A room is a module of `ci_eval`, or a package of it."""
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module by its name below `ci_eval`, as in `github.event`."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported anywhere in a file: at its top, in a function, or for types."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = node.module or ""
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                yield inner if inner.removeprefix("ci_eval.") in MODULES else module
+
+
+def ours(name: str) -> set[str]:
+    return {other.removeprefix("ci_eval.") for other in imported(MODULES[name]) if other.startswith("ci_eval.")}
+
+
+def room(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def floor(name: str) -> int:
+    """Counted from the ground."""
+    return len(FLOORS) - next(number for number, rooms in enumerate(FLOORS) if room(name) in rooms)
+
+
+NAMES = [name for name in MODULES if name]
+
+
+def test_every_room_is_on_one_floor() -> None:
+    """A new module belongs somewhere: say where."""
+    placed = [name for rooms in FLOORS for name in rooms]
+    assert len(placed) == len(set(placed))
+    assert {room(name) for name in NAMES} <= set(placed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_imports_from_lower_floors_or_its_own_room(name: str) -> None:
+    assert {other for other in ours(name) if room(other) != room(name) and floor(other) >= floor(name)} == set()
+
+
+def test_there_is_no_circle() -> None:
+    TopologicalSorter({name: ours(name) for name in NAMES}).prepare()
+
+
+# --- doors ------------------------------------------------------------------------------------------------------------
+
+
+def users(*packages: str) -> set[str]:
+    """The modules that import one of these, or a part of it."""
+    return {
+        name
+        for name, tree in MODULES.items()
+        if any(other == package or other.startswith(f"{package}.") for other in imported(tree) for package in packages)
+    }
+
+
+def callers(*names: str) -> set[str]:
+    """The modules that call something by one of these names, as a function or as a method."""
+    found = set()
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = node.func
+                name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+                if name in names:
+                    found.add(module)
+    return found
+
+
+def test_one_door_starts_processes() -> None:
+    assert users("subprocess", "multiprocessing", "pty", "asyncio") == {"git"}
+    assert callers("system", "popen", "Popen", "execv", "execve", "spawnv", "fork", "posix_spawn") == set()
+
+
+def test_one_door_sends() -> None:
+    """PyGithub is the named exception, and what it raises comes from requests."""
+    assert users("urllib3", "http", "httpx", "urllib.request", "ftplib", "smtplib") == {"transport"}
+    assert users("requests") == {"transport", "github.client"}
+    assert users("github") == {"github.client"}
+    assert users("socket", "ssl") <= {"transport"}
+
+
+def test_one_door_reads_and_writes_files() -> None:
+    names = ("open", "read_text", "read_bytes", "write_text", "write_bytes", "fdopen", "urlopen", "memmap", "load_file")
+    assert callers(*names) - {"cli.main"} == {"reader"}
+    opened = [node for node in ast.walk(MODULES["cli.main"]) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call) for call in opened if ast.unparse(call.func).endswith("open")] == [
+        "os.open(os.devnull, os.O_WRONLY)"
+    ]
+
+
+def test_nothing_is_executed_or_unpickled() -> None:
+    assert users("pickle", "marshal", "shelve", "dill", "jinja2", "ctypes", "runpy", "code", "imp") == set()
+    assert callers("eval", "exec", "compile_command", "__import__", "literal_eval") == set()
+    builtin_compile = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "compile"
+    }
+    assert builtin_compile == set()
+
+
+def test_modules_that_are_imported_by_name_are_named_in_the_code() -> None:
+    assert callers("import_module") == {"cli.main", "scorers.registry"}
+
+
+def test_yaml_is_parsed_and_never_loaded() -> None:
+    assert users("yaml") == {"reader"}
+    assert callers("safe_load", "full_load", "unsafe_load", "load_all", "safe_load_all") == set()
+    used = {ast.unparse(node) for node in ast.walk(MODULES["reader"]) if isinstance(node, ast.Attribute)}
+    assert not {"yaml.load", "yaml.Loader", "yaml.UnsafeLoader", "yaml.FullLoader"} & used
+    assert "yaml.CSafeLoader" in used
+
+
+def test_no_shell_and_no_templates() -> None:
+    keywords = {
+        keyword.arg
+        for tree in MODULES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+    }
+    assert "shell" not in keywords
+    assert (
+        callers("format", "format_map", "vformat", "Template", "substitute", "safe_substitute", "expandvars") == set()
+    )
+
+
+def test_the_environment_is_read_at_the_roof_only() -> None:
+    """And by git's door, which hands on PATH; nothing expands `${VAR}` in what it reads."""
+    users_of_environ = {
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
+        and ast.unparse(node.value) == "os"
+    }  # fmt: skip
+    assert {name for name in users_of_environ if room(name) != "cli"} <= {"git", "providers.minilm"}
+
+
+# --- what is loaded ---------------------------------------------------------------------------------------------------
+
+HEAVY = ("github", "numpy", "requests", "urllib3", "jsonschema", "tokenizers", "safetensors", "scipy", "rich.console")
+
+
+def loaded_by(*arguments: str, cwd: Path) -> set[str]:
+    """Which of the heavy libraries a command has imported when it ends."""
+    script = (
+        "import sys\n"
+        "from ci_eval.cli.main import _exit_code\n"
+        f"code = _exit_code({list(arguments)!r})\n"
+        "assert code == 0, code\n"
+        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+def test_help_waits_for_nothing(tmp_path: Path) -> None:
+    assert loaded_by("--help", cwd=tmp_path) == set()
+
+
+def test_a_gate_with_nothing_to_do_waits_for_nothing(repo: Repo) -> None:
+    """Most pull requests of a repository touch no prompt."""
+    repo.write(
+        "ci-eval.yaml",
+        "version: 1\nproviders: {house: {api: openai, key_env: KEY}}\nsuites:\n  s:\n"
+        "    target: {prompt: p.md, model: m.yaml}\n    golden: g.jsonl\n    scorers: [{type: exact}]\n",
+    )
+    repo.commit()
+    repo.branch("topic")
+    repo.write("README.md", "unrelated")
+    assert loaded_by("gate", "--json", "--quiet", cwd=repo.folder) == set()
+    assert loaded_by("gate", "--quiet", cwd=repo.folder) <= {"rich.console"}
