@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple, TypeVar
 from ci_eval.evidence import (
     NOTHING_STORED,
     RULE,
+    Answers,
     Cell,
     Dimension,
     Estimate,
@@ -40,8 +41,6 @@ from ci_eval.stats import Z95
 T = TypeVar("T")
 Side = Literal["base", "candidate"]
 Run = tuple[str, Side]
-Answers = Mapping[Key, bool | None]
-"""Whether cells passed; None, or no entry, where there is no answer."""
 Result = tuple[str, Side, Mapping[str, bool | None]]
 """One run: case, side, and whether each scorer passed; {} where it was lost to infrastructure."""
 Stop = Literal["budget", "deadline"]
@@ -115,7 +114,7 @@ class DimensionDecision:
     verdict: Found
     why: Why | Unanswered
     drop: Fraction
-    """By fresh runs alone; where there was no need of any, by the first look."""
+    """By fresh runs alone: a flip that was not rerun counts as none, unless its answers are sure."""
     standard_error: float
     fresh: int
     """Answers of fresh runs that voted."""
@@ -177,15 +176,25 @@ class Confirmation:
         return tuple(Rerun(case, side, count) for (case, side), count in self.waiting.items())
 
     @property
+    def flips(self) -> Mapping[Key, Flip]:
+        """Every gated cell in which the first look differed, and what its reruns said."""
+        return {key: flip for look in self.looks.values() for key, flip in look.flips.items()}
+
+    @property
     def drifted(self) -> tuple[Key, ...]:
         """Flipped cells in which base does not do any more what main's stored runs always did."""
-        flips = (flip for look in self.looks.values() for flip in look.flips.values())
-        return tuple(flip.cell.key for flip in flips if flip.drifted(self.question.rule))
+        return tuple(key for key, flip in self.flips.items() if flip.drifted(self.question.rule))
 
     def stop(self, reason: Stop) -> Confirmation:
         """The state when time or money is out: what is open has no answer, which is never a pass."""
-        state = self._looked()._judged() if self.level == 0 else self
-        return replace(state, decided={**state.decided, **{name: state._stopped(name, reason) for name in state.open}})
+        state = self._looked() if self.level == 0 else self
+        known = state._judged().decided if self.level == 0 else self.decided
+        end = {
+            name: state._stopped(name, reason)
+            for name in self.open
+            if name not in known or known[name].why == "lost runs"
+        }
+        return replace(state, decided={**known, **end})
 
     def observe(self, results: Iterable[Result]) -> Confirmation:
         """The state after some of the runs of `todo`, in any order; raises ValueError for a run not asked for."""

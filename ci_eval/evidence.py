@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from ci_eval.stats import Z95, jeffreys_variance, points, sign_test
+from ci_eval.stats import jeffreys_variance, points, sign_test
 
 Key = tuple[str, str]
 """Case and scorer: the name of a cell."""
+Answers = Mapping[Key, bool | None]
+"""Whether cells passed; None, or no entry, where there is no answer."""
 Limit = Fraction | Literal["any"]
 """The drop in points that fails a dimension; `any`: one confirmed broken cell."""
 Found = Literal["pass", "regression", "inconclusive"]
@@ -45,8 +47,8 @@ class Rule:
     looks: tuple[Look, ...] = (
         Look(7, 2.8, 4, full=False),
         Look(7, 2.8, 4, full=False),
-        Look(6, 2.3, 9, full=True),
-        Look(20, Z95, 9, full=True),
+        Look(6, 2.5, 9, full=True),
+        Look(20, 2.3, 9, full=True),
     )
     """Most is clear after 20 runs; 20 more for the rest keep noise from failing small and flaky sets.
 
@@ -255,22 +257,22 @@ class Dimension:
         return self._points(sum((flip.cell.weight for flip in self.flips if flip.sign > 0), self.lost))
 
     def _judge_between(self, limit: Fraction) -> Judgement | None:
-        plain = self.estimate()
-        if plain.surely_at(limit, self.rule.fail_z):
-            return "regression", "interim look", plain
-        promoted = self.look.promoted_runs
-        if not self.estimate(promoted, worst=True).surely_below(limit, self.look.pass_z):
+        look = self.look
+        here = self.estimate(look.promoted_runs)
+        if self.estimate().surely_at(limit, self.rule.fail_z):
+            return "regression", "interim look", here
+        if not self.estimate(look.promoted_runs, worst=True).surely_below(limit, look.pass_z):
             return None
-        if self.look.full:
-            return self._pass_unless_diffuse(limit, "interim look", self.estimate(promoted))
-        return None if self._may_be_diffuse(limit) else ("pass", "interim look", self.estimate(promoted))
+        if look.full:
+            return self._pass_unless_diffuse(limit, "interim look", here)
+        return None if self._may_be_diffuse(limit) else ("pass", "interim look", here)
 
     def _judge_last(self, limit: Fraction) -> Judgement:
-        promoted = self.rule.looks[-1].promoted_runs
-        here, why = self.estimate(promoted), self._last_word()
-        if not here.surely_below(limit, Z95):
+        last = self.rule.looks[-1]
+        here, why = self.estimate(last.promoted_runs), self._last_word()
+        if not here.surely_below(limit, last.pass_z):
             return "regression", why, here
-        if not self.estimate(promoted, worst=True).surely_below(limit, Z95):
+        if not self.estimate(last.promoted_runs, worst=True).surely_below(limit, last.pass_z):
             return "inconclusive", "lost runs", here
         return self._pass_unless_diffuse(limit, why, here)
 

@@ -10,6 +10,7 @@ from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line
 from ci_eval.config import Config
 from ci_eval.datasets import Leak
 from ci_eval.evaluation import Side, Suite
+from ci_eval.evidence import Key
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import ChangeNote
@@ -132,8 +133,13 @@ def _leaked_before(count: int) -> Iterable[str]:
         yield f"{count} golden inputs or answers stand in the training or few-shot rows already; take them out"
 
 
-def about_base(objection: str | None) -> tuple[Untrusted, ...]:
-    return (Untrusted(f"{objection}; main was evaluated in this job instead"),) if objection else ()
+def about_base(objection: str | None, drifted: Sequence[Key]) -> tuple[Untrusted, ...]:
+    """What is odd about main's side."""
+    told = [f"{objection}; main was evaluated in this job instead"] if objection else []
+    if drifted:
+        cases = ", ".join(dict.fromkeys(case for case, _ in drifted))
+        told.append(f"main itself does not answer as its stored runs did in {cases}: the provider may have changed")
+    return tuple(Untrusted(text) for text in told)
 
 
 # --- policy -----------------------------------------------------------------------------------------------------------

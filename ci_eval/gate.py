@@ -1,11 +1,10 @@
 """The main job, in the order in which it happens:
 
-snapshots → changes → base run → candidate run → comparison → verdict → outcome.
+snapshots → changes → base run → candidate run → comparison ⇄ confirmation → verdict → outcome.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from ci_eval import config as configs
-from ci_eval import explain
-from ci_eval.baseline import Store, StoredRun, StoreError, Trust
+from ci_eval import confirm, explain
+from ci_eval.base_run import Baselines, SideRun
 from ci_eval.changes import Changes, SuiteChanges, detect
-from ci_eval.comparison import pair_up
+from ci_eval.comparison import Comparison, pair_up
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, InputError
@@ -25,8 +24,9 @@ from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, Side, Suite, c
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
-from ci_eval.reader import write_file
-from ci_eval.records import Header, Record, Run, to_bytes
+from ci_eval.records import Record
+from ci_eval.rerun import Reruns
+from ci_eval.runner import Evaluator
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.verdict import Verdict, decide, worst
@@ -54,14 +54,6 @@ class Tighter:
 
 
 AS_POLICY_SAYS = Tighter()
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """Main's memory, and what a stored run must show before it may stand for base."""
-
-    store: Store
-    trust: Trust
 
 
 def _no_baselines(main: Config) -> None:
@@ -139,19 +131,6 @@ def _about_main() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _SideRun:
-    """One side of the comparison: evaluated in this job, or stored by main."""
-
-    header: Header
-    records: Mapping[str, Record]
-    stored: bool = False
-
-    @property
-    def calls(self) -> int:
-        return 0 if self.stored else sum(not record.reused for record in self.records.values())
-
-
-@dataclass(frozen=True)
 class _SuiteGate:
     """One affected suite: main's policy, both sides' subjects."""
 
@@ -170,10 +149,13 @@ class _SuiteGate:
         cases = list(suite.golden.cases.values())
         candidate = suite.side(self.gate.candidate, self._named_by())
         with _about_main():
-            stored, objection = self._stored(suite, base)
-            one = stored or self._evaluate(suite, base, "base", cases)
+            recalled, objection = self._recall(suite, base)
+            one = recalled or self._evaluate(suite, base, "base", cases)
         other = self._evaluate(suite, candidate, "candidate", cases, one.records)
-        comparison = pair_up(suite.golden.cases, suite.scorers, one.records, other.records)
+        gate = self.gate.tighter.gate(suite.gate)
+        reruns = Reruns(suite, self._evaluators(suite, base, candidate), self.session)
+        confirmation = reruns.confirm(self._compare(suite, one, other, reruns), gate, one.stored)
+        comparison = self._compare(suite, one, other, reruns)
         theirs = golden_cases.load(candidate.snapshot, self._named_by().policy.suites[suite.name].golden_patterns)
         edits = golden_cases.edits(suite.golden, theirs)
         added = [theirs.cases[name] for name in edits.added]
@@ -182,65 +164,41 @@ class _SuiteGate:
         warnings = explain.warnings(suite, self.change, candidate, same_requests=same, leaked_before=leaked_before)
         return SuiteOutcome(
             suite=suite.name,
-            dimensions=decide(comparison, suite.scorers.dimensions(), self.gate.tighter.gate(suite.gate)),
+            dimensions=decide(comparison, confirmation.decision(), gate),
             comparison=comparison,
+            flips=confirmation.flips,
+            quarantined=tuple(sorted(confirmation.question.quarantined)),
             notes=explain.notes(self.change, base, candidate),
             edits=edits,
             new_cases=self._evaluate(suite, candidate, "new-cases", added).records if added else {},
             leaks=leaks,
-            warnings=(*warnings, *explain.about_base(objection)),
+            warnings=(*warnings, *explain.about_base(objection, confirmation.drifted)),
             base_header=one.header,
-            base_stored=one.stored,
-            calls=one.calls + other.calls,
+            base_stored=bool(recalled),
+            calls=one.calls + other.calls + reruns.calls,
         )
 
     def _named_by(self) -> Config:
         """Head's config where it still has this suite; a suite that head drops is judged as base has it."""
         return self.head if self.change.suite in self.head.policy.suites else self.main
 
-    def _stored(self, suite: Suite, base: Side) -> tuple[_SideRun | None, str | None]:
-        """The newest whole run of these inputs, of an ancestor, written by someone who may; else why there is none.
-
-        No error: base is evaluated in this job instead.
-        """
-        if self.baselines is None or base.snapshot.commit is None:
+    def _recall(self, suite: Suite, base: Side) -> tuple[SideRun | None, str | None]:
+        if self.baselines is None:
             return None, None
-        try:
-            found = self.baselines.store.find(suite.name, suite.fingerprint(base.target))
-        except StoreError as error:
-            return None, f"main's stored runs cannot be read ({error})"
-        objections = []
-        for stored in found:
-            objection = self._objection(stored, suite, base.snapshot.commit)
-            if objection is None:
-                return self._remembered(suite, stored), None
-            objections.append(f"main's stored run of {str(stored.run.header.commit)[:12]} does not serve: {objection}")
-        return None, objections[0] if objections else None
-
-    def _objection(self, stored: StoredRun, suite: Suite, commit: str) -> str | None:
-        assert self.baselines is not None  # noqa: S101 - the caller has looked
-        header = stored.run.header
-        if header.commit is None or not self.gate.base.git.is_ancestor(header.commit, commit):
-            return "this checkout does not show that base descends from it (fetch-depth: 0)"
-        if not stored.run.holds(suite.golden.cases):
-            return "some of its cases were lost"
-        return self.baselines.trust.objection(stored.run)
-
-    def _remembered(self, suite: Suite, stored: StoredRun) -> _SideRun:
-        """One repeat of a stored run, with its run file beside the candidate's."""
-        picked = stored.run.repeat(self._pick(stored)).values()
-        header = stored.run.header.model_copy(update={"repeats": 1})
-        run = Run(header, tuple(record.model_copy(update={"repeat": 0}) for record in picked))
-        write_file(self.session.out / suite.name / "base.jsonl", to_bytes(run))
-        return _SideRun(header, run.repeat(0), stored=True)
-
-    def _pick(self, stored: StoredRun) -> int:
-        """Which of main's repeats is compared: by base commit and pull request, so that nobody can draw again."""
-        seed = hashlib.sha256(f"{self.gate.base.commit}:{self.gate.pull}".encode()).digest()
-        return int.from_bytes(seed[:8], "big") % stored.run.header.repeats
+        return self.baselines.recall(suite, base, self.gate.pull, self.session.out)
 
     def _evaluate(
         self, suite: Suite, side: Side, name: str, cases: Sequence[Case], known: Mapping[str, Record] | None = None
-    ) -> _SideRun:
+    ) -> SideRun:
         run = suite.evaluate(side, cases, self.session, name=name, known=known)
-        return _SideRun(run.header, run.repeat(0))
+        return SideRun(run.header, run.repeat(0))
+
+    def _evaluators(self, suite: Suite, base: Side, candidate: Side) -> dict[confirm.Side, Evaluator]:
+        keys = self.session.keys
+        return {"base": suite.evaluator(base.target, keys), "candidate": suite.evaluator(candidate.target, keys)}
+
+    def _compare(self, suite: Suite, one: SideRun, other: SideRun, reruns: Reruns) -> Comparison:
+        """The first look, with what a second try found of the cases that it had lost."""
+        tries = reruns.second_tries
+        base, candidate = {**one.records, **tries["base"]}, {**other.records, **tries["candidate"]}
+        return pair_up(suite.golden.cases, suite.scorers, base, candidate)

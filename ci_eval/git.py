@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ci_eval.errors import CiEvalError, UsageError
@@ -32,6 +32,10 @@ _HARDENING = (
 
 
 _OVER_THE_NETWORK = frozenset({"fetch", "ls-remote", "push"})
+
+
+# An empty filter is none. A merge that needs its driver is a conflict: an empty driver would take one side for both.
+_TAMED = {"required": "false", "driver": "false"}
 
 
 class GitError(CiEvalError):
@@ -132,6 +136,22 @@ class Git:
             raise GitError(action, done.stderr, done.returncode)
         return done.stdout
 
+    def tamed(self) -> Git:
+        """The same repository without the programs that its own config names for contents and merges.
+
+        git compares a file with its index through `filter.*`, and merges through `merge.*.driver`; `.gitattributes`,
+        which a pull request may bring, says of which files.
+        """
+        try:
+            found = self.run("config", "--null", "--name-only", "--get-regexp", r"^(filter|merge)\..+\.")
+        except GitError:  # none
+            return self
+        settings = {name: _TAMED.get(name.rpartition(".")[2], "") for name in os.fsdecode(found).split("\0")[:-1]}
+        environment = {"GIT_CONFIG_COUNT": str(len(settings))}
+        for number, (name, value) in enumerate(settings.items()):
+            environment |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        return replace(self, environment={**self.environment, **environment})
+
     def commit(self, ref: str) -> str:
         """The full SHA of the commit that a ref, given by the user, names; raises GitError."""
         answer = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
@@ -166,7 +186,7 @@ class Git:
         for side in (base, head):
             self.commit(_checked(side))  # merge-tree says "conflict" of a commit that is not there, too
         try:
-            answer = self.run("merge-tree", "--write-tree", "--no-messages", _checked(base), _checked(head))
+            answer = self.tamed().run("merge-tree", "--write-tree", "--no-messages", _checked(base), _checked(head))
         except GitError as error:
             if error.status != 1:
                 raise

@@ -12,6 +12,7 @@ from typing import Literal
 from ci_eval.changes import Changes
 from ci_eval.comparison import Comparison
 from ci_eval.datasets import Leak
+from ci_eval.evidence import Flip, Key
 from ci_eval.golden.cases import Edits
 from ci_eval.records import Header, Record
 from ci_eval.text import Untrusted
@@ -39,6 +40,10 @@ class SuiteOutcome:
     suite: str
     dimensions: tuple[DimensionResult, ...]
     comparison: Comparison
+    flips: Mapping[Key, Flip]
+    """The gated cells in which the first look differed, and what their reruns said."""
+    quarantined: tuple[Key, ...]
+    """Cells that are coin flips on main: shown, not gated."""
     notes: tuple[ChangeNote, ...]
     edits: Edits
     """What the pull request does to the golden set."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ci_eval.comparison import Comparison, Pair
+from ci_eval.comparison import Comparison
 from ci_eval.config import GatePolicy
-from ci_eval.confirm import Confirmation, Question, Rerun, Side, start
+from ci_eval.confirm import Confirmation, Question, Rerun, Result, Side, start
 from ci_eval.evaluation import Session, Suite
-from ci_eval.evidence import Answers, Cell, Key, Stored
-from ci_eval.golden.cases import Case
+from ci_eval.evidence import Answers, Cell, Key, Limit, Stored
 from ci_eval.records import Record, RunFile
 from ci_eval.runner import Evaluator, Job
 
@@ -25,31 +25,25 @@ class Reruns:
     suite: Suite
     sides: Mapping[Side, Evaluator]
     session: Session
-    made: dict[tuple[str, Side], int] = field(default_factory=dict)
+    made: Counter[tuple[str, Side]] = field(default_factory=Counter)
+    second_tries: dict[Side, dict[str, Record]] = field(default_factory=lambda: {"base": {}, "candidate": {}})
+    """Answers to cases that the first look had lost: they belong to it."""
 
     @property
     def calls(self) -> int:
-        """How many reruns were made so far."""
-        return sum(self.made.values())
+        """How many reruns were asked for."""
+        return self.made.total()
 
     def confirm(self, comparison: Comparison, gate: GatePolicy, stored: Mapping[Key, Stored]) -> Confirmation:
         """Rerun what differs until every dimension is decided; what is open at the deadline is inconclusive."""
-        question = self._question(comparison, gate, stored)
-        state = start(question, _answers(comparison.base.values()), _answers(comparison.candidate.values()))
+        limits = {name: gate.limit(name) for name in self.suite.scorers.dimensions()}
+        question = question_of(comparison, limits, set(self._deterministic()), stored)
+        state = start(question, *first_answers(comparison))
         while todo := state.todo():
             if self.session.deadline.remaining() <= 0:
                 return state.stop("deadline")
-            state = state.observe(self._run(todo))
+            state = state.observe(self._run(todo, first_look=state.level == 0))
         return state
-
-    def _question(self, comparison: Comparison, gate: GatePolicy, stored: Mapping[Key, Stored]) -> Question:
-        return Question(
-            cells=[_cell(pair) for pair in comparison.pairs],
-            limits={name: gate.limit(name) for name in self.suite.scorers.dimensions()},
-            same={case for case, record in comparison.candidate.items() if record.reused},
-            deterministic=set(self._deterministic()),
-            stored=stored,
-        )
 
     def _deterministic(self) -> Iterable[tuple[str, Side]]:
         for side, evaluator in self.sides.items():
@@ -57,15 +51,20 @@ class Reruns:
                 if evaluator.is_deterministic(case):
                     yield case.id, side
 
-    def _run(self, todo: Iterable[Rerun]) -> list[tuple[str, Side, Mapping[str, bool | None]]]:
+    def _run(self, todo: Iterable[Rerun], *, first_look: bool) -> list[Result]:
         wanted = list(todo)
-        self.session.progress.start(f"{self.suite.name}: confirming", sum(rerun.runs for rerun in wanted))
+        label = "asking again for lost cases" if first_look else "confirming"
+        self.session.progress.start(f"{self.suite.name}: {label}", sum(rerun.runs for rerun in wanted))
         try:
-            return [result for side in self.sides for result in self._run_side(side, wanted)]
+            records = [(side, record) for side in self.sides for record in self._run_side(side, wanted)]
         finally:
             self.session.progress.finish()
+        if first_look:
+            for side, record in records:
+                self.second_tries[side][record.case] = record
+        return [(record.case, side, {cell.scorer: cell.passed for cell in record.cells}) for side, record in records]
 
-    def _run_side(self, side: Side, wanted: Iterable[Rerun]) -> Iterable[tuple[str, Side, Mapping[str, bool | None]]]:
+    def _run_side(self, side: Side, wanted: Iterable[Rerun]) -> list[Record]:
         evaluator = self.sides[side]
         jobs = [job for rerun in wanted if rerun.side == side for job in self._jobs(evaluator, rerun)]
         file = RunFile(self.session.out / self.suite.name / f"{side}.jsonl")
@@ -74,20 +73,36 @@ class Reruns:
             file.add(record)
             self.session.progress.advance(record)
 
-        for record in evaluator.run(jobs, self.session.deadline, seen):
-            yield record.case, side, {cell.scorer: cell.passed for cell in record.cells}
+        return evaluator.run(jobs, self.session.deadline, seen)
 
     def _jobs(self, evaluator: Evaluator, rerun: Rerun) -> list[Job]:
-        case: Case = self.suite.golden.cases[rerun.case]
-        done = self.made.get((rerun.case, rerun.side), 0)
-        self.made[rerun.case, rerun.side] = done + rerun.runs
+        case = self.suite.golden.cases[rerun.case]
         request = evaluator.target.request(case)
-        return [Job(case, _FIRST_FRESH + done + number, request) for number in range(rerun.runs)]
+        first = _FIRST_FRESH + self.made[rerun.case, rerun.side]
+        self.made[rerun.case, rerun.side] += rerun.runs
+        return [Job(case, first + number, request) for number in range(rerun.runs)]
 
 
-def _cell(pair: Pair) -> Cell:
-    return Cell(pair.case, pair.scorer, pair.dimension, pair.weight)
+def question_of(
+    comparison: Comparison,
+    limits: Mapping[str, Limit],
+    deterministic: Collection[tuple[str, Side]],
+    stored: Mapping[Key, Stored],
+) -> Question:
+    """What the first look asks of the confirmation."""
+    return Question(
+        cells=[Cell(pair.case, pair.scorer, pair.dimension, pair.weight) for pair in comparison.pairs],
+        limits=limits,
+        same={case for case, record in comparison.candidate.items() if record.reused},
+        deterministic=deterministic,
+        stored=stored,
+    )
 
 
-def _answers(records: Iterable[Record]) -> Answers:
-    return {(record.case, cell.scorer): cell.passed for record in records for cell in record.cells}
+def first_answers(comparison: Comparison) -> tuple[Answers, Answers]:
+    """What base's cells and the candidate's did in the first look."""
+    pairs = comparison.pairs
+    return (
+        {(pair.case, pair.scorer): pair.base.passed for pair in pairs if pair.base},
+        {(pair.case, pair.scorer): pair.candidate.passed for pair in pairs if pair.candidate},
+    )

@@ -38,6 +38,10 @@ class Evaluator:
     bound: Mapping[str, BoundScorer]
     concurrency: int
 
+    def is_deterministic(self, case: Case) -> bool:
+        """Whether asking again about a case could only give the same answer."""
+        return self.provider.is_deterministic(self.target.request(case))
+
     def jobs(self, cases: Iterable[Case], repeats: int) -> list[Job]:
         """Every request, rendered before any is sent: a bad prompt costs nothing. A sure answer is asked for once."""
         rendered = [(case, self.target.request(case)) for case in cases]

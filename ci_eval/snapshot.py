@@ -171,7 +171,7 @@ def of_work_tree(git: Git) -> Snapshot:
         entries[os.fsdecode(path)] = Entry(mode, oid)
     # A submodule is a repository with a configuration of its own: git must not look for changes inside it.
     quietly = ("--name-only", "--no-ext-diff", "--no-renames", "--ignore-submodules=dirty")
-    changed = git.run("diff-files", "-z", *quietly)
+    changed = git.tamed().run("diff-files", "-z", *quietly)
     untracked = git.run("ls-files", "--others", "--exclude-standard", "-z")
     for raw in sorted({*changed.split(b"\0"), *untracked.split(b"\0")} - {b""}):
         name = os.fsdecode(raw)

@@ -47,4 +47,4 @@ def jeffreys_variance(passed: int, runs: int) -> float:
 def sign_test(worse: int, better: int) -> float:
     """One-sided exact sign test: the chance of `worse` or more heads in `worse + better` tosses of a fair coin."""
     tosses = worse + better
-    return sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)) / 2**tosses
+    return float(Fraction(sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)), 2**tosses))

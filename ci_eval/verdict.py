@@ -1,21 +1,21 @@
 """The decision, as data: did this golden set get worse by the limit or more, in any dimension?
 
-Exact arithmetic throughout. A case that was lost to infrastructure stays in: a dimension passes only if it would pass
-with that case broken, fails only if it would fail with it unchanged, and is inconclusive between the two.
+`confirm` decides; here its decisions meet the scores that people read. Every dimension must pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Literal
 
 from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, share
 from ci_eval.config import GatePolicy
+from ci_eval.confirm import DimensionDecision, Unanswered
 from ci_eval.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REGRESSION
-from ci_eval.stats import points
+from ci_eval.evidence import Limit, Why
+from ci_eval.stats import Z95, points
 
 
 class Verdict(StrEnum):
@@ -39,50 +39,63 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in order if verdict in found), Verdict.INCONCLUSIVE)
 
 
-Limit = Fraction | Literal["any"]
-
-
 @dataclass(frozen=True)
 class DimensionResult:
     """One dimension of one suite. Scores and drops are points on the 0-100 scale; None where nothing is known."""
 
     name: str
     verdict: Verdict
+    why: Why | Unanswered
+    """What the verdict stands on: the first look alone, or one of the looks at fresh runs."""
     base: Fraction | None
+    """The share of cells that passed in the first look, one run a side."""
     candidate: Fraction | None
     drop: Fraction
-    """Taking unknown cells as unchanged: the least that was lost."""
+    """By fresh runs where there were any, else by the first look; unknown cells count as unchanged."""
     worst_drop: Fraction
-    """Taking unknown cells as broken: the most that may have been lost."""
+    """By the first look, taking unknown cells as broken: the most that may have been lost."""
+    error: float
+    """The standard error of the drop in points; 0 where every answer is repeatable."""
     limit: Limit
     cells: int
     broke: int
     repaired: int
     missing: int
+    fresh: int
+    """Answers of fresh runs that voted."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the drop, in points."""
+        return float(self.drop) - Z95 * self.error, float(self.drop) + Z95 * self.error
 
 
-def decide(comparison: Comparison, dimensions: Sequence[str], gate: GatePolicy) -> tuple[DimensionResult, ...]:
-    """The result of every dimension, in the order given."""
-    return tuple(_dimension(name, comparison.dimension(name), gate.limit(name)) for name in dimensions)
+def decide(
+    comparison: Comparison, decisions: Mapping[str, DimensionDecision], gate: GatePolicy
+) -> tuple[DimensionResult, ...]:
+    """The result of every dimension that was decided, in their order."""
+    return tuple(
+        _dimension(name, comparison.dimension(name), decision, gate.limit(name)) for name, decision in decisions.items()
+    )
 
 
-def _dimension(name: str, pairs: Sequence[Pair], limit: Limit) -> DimensionResult:
+def _dimension(name: str, pairs: Sequence[Pair], decision: DimensionDecision, limit: Limit) -> DimensionResult:
     total = sum((pair.weight for pair in pairs), Fraction(0))
-    drop = _loss((pair.weight * pair.known_loss for pair in pairs), total)
-    worst_drop = _loss((pair.weight * pair.worst_loss for pair in pairs), total)
-    broke = sum(pair.broke for pair in pairs)
     return DimensionResult(
         name=name,
-        verdict=_verdict(pairs, limit, drop, worst_drop),
+        verdict=Verdict(decision.verdict),
+        why=decision.why,
         base=_points(share(pairs, base_passed)),
         candidate=_points(share(pairs, candidate_passed)),
-        drop=drop,
-        worst_drop=worst_drop,
+        drop=decision.drop,
+        worst_drop=_loss((pair.weight * pair.worst_loss for pair in pairs), total),
+        error=decision.standard_error,
         limit=limit,
         cells=len(pairs),
-        broke=broke,
+        broke=sum(pair.broke for pair in pairs),
         repaired=sum(pair.repaired for pair in pairs),
         missing=sum(pair.missing for pair in pairs),
+        fresh=decision.fresh,
     )
 
 
@@ -92,15 +105,3 @@ def _loss(losses: Iterable[Fraction], total: Fraction) -> Fraction:
 
 def _points(value: Fraction | None) -> Fraction | None:
     return None if value is None else points(value)
-
-
-def _verdict(pairs: Sequence[Pair], limit: Limit, drop: Fraction, worst_drop: Fraction) -> Verdict:
-    if not pairs or all(pair.missing for pair in pairs):
-        return Verdict.INCONCLUSIVE
-    if limit == "any":
-        failed, passed = any(pair.broke for pair in pairs), not any(pair.worst_loss > 0 for pair in pairs)
-    else:
-        failed, passed = drop >= limit, worst_drop < limit
-    if failed:
-        return Verdict.REGRESSION
-    return Verdict.PASS if passed else Verdict.INCONCLUSIVE

@@ -11,10 +11,11 @@ from typing import Any
 from repo import Repo
 
 from ci_eval import config as configs
+from ci_eval.base_run import Baselines
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation import Origin, Session, Suite
-from ci_eval.gate import Baselines, Gate
+from ci_eval.gate import Gate
 from ci_eval.outcome import GateOutcome
 from ci_eval.records import Record, Run
 from ci_eval.snapshot import Snapshot, at_commit

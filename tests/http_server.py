@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -42,12 +43,14 @@ class Reset:
 class Server:
     """Answers the nth request with the nth of the script, and with its last for ever after."""
 
-    def __init__(self, *script: Answer | Raw | Reset) -> None:
+    def __init__(self, *script: Answer | Raw | Reset, tls: ssl.SSLContext | None = None) -> None:
         self.script: Sequence[Answer | Raw | Reset] = script or (Answer(),)
         self.received: list[Received] = []
         self.connections = 0
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.script = self
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Server:

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ci_eval.comparison import Comparison, pair_up
 from ci_eval.config import GatePolicy
+from ci_eval.confirm import Side, start
 from ci_eval.deadline import Deadline
 from ci_eval.git import Git
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Labelled, ProviderError, Reply, Request
 from ci_eval.reader import Document, validate
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
+from ci_eval.rerun import first_answers, question_of
 from ci_eval.runner import Evaluator
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Resources
@@ -195,8 +197,19 @@ def compared(sides: Sequence[Sides], *scorers: dict[str, Any]) -> Comparison:
 
 def result(sides: Sequence[Sides], gate: GatePolicy | None = None) -> DimensionResult:
     """The verdict on one dimension."""
-    (found,) = decide(compared(sides), ["task_accuracy"], gate or GatePolicy())
+    (found,) = judged(compared(sides), gate or GatePolicy())
     return found
+
+
+def judged(comparison: Comparison, gate: GatePolicy) -> tuple[DimensionResult, ...]:
+    """The verdict where no answer would ever change, and what was lost stays lost."""
+    names = dict.fromkeys(pair.dimension for pair in comparison.pairs) or ["task_accuracy"]
+    sure = {(case, side) for case in comparison.cases for side in get_args(Side)}
+    question = question_of(comparison, {name: gate.limit(name) for name in names}, sure, {})
+    state = start(question, *first_answers(comparison))
+    while todo := state.todo():
+        state = state.observe((rerun.case, rerun.side, {}) for rerun in todo for _ in range(rerun.runs))
+    return decide(comparison, state.decision(), gate)
 
 
 def sides(*, broke: int = 0, repaired: int = 0, same: int = 0, lost: int = 0) -> list[Sides]:

@@ -18,12 +18,13 @@ import click
 
 from ci_eval import config as configs
 from ci_eval import sides, snapshot
+from ci_eval.base_run import Baselines
 from ci_eval.baseline import WRITERS, Store, Trust
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive, InputError
 from ci_eval.evaluation import Origin, Progress, Session, Suite, evaluate_all, required_keys, scores, to_store
-from ci_eval.gate import Baselines, Gate, Tighter
+from ci_eval.gate import Gate, Tighter
 from ci_eval.git import Git, Remote
 from ci_eval.github import event as events
 from ci_eval.github.client import GitHub, GitHubUnavailable

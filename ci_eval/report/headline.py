@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 
+from ci_eval.evidence import Limit
 from ci_eval.outcome import GateOutcome
 from ci_eval.report.document import SCORE, Text
 from ci_eval.report.numbers import faithful, plain, points
 from ci_eval.text import Untrusted
-from ci_eval.verdict import DimensionResult, Limit, Verdict
+from ci_eval.verdict import DimensionResult, Verdict
 
 _AT_MOST = 3
 

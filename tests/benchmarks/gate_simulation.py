@@ -6,8 +6,8 @@
 
 A row is a world (cases, how many of them are coin flips, how they are scored) and a change in one of five dimensions.
 *Hard*: cells break outright. *Soft*: cells become coin flips. *Diffuse*: every passing cell fails a little more often.
-Red is a regression or no verdict, in any dimension. Calls are the candidate's, in units of n. `page` is what the page on
-the gate's statistics measured with 4,000 repetitions of its own implementation, in percent.
+Red is a regression or no verdict, in any dimension. Calls are the candidate's, in units of n. `page` is what the page
+on the gate's statistics measured with 4,000 repetitions of its own implementation, in percent.
 
 A promise is missed when the measured figure is beyond it (`--quick`: by three standard errors); a figure of the page,
 when ours is worse by more than two standard errors of the difference. Exit 1 on a miss.
@@ -261,7 +261,8 @@ class Outcome:
 def repeat(row: Row, rng: random.Random) -> Outcome:
     model = Model(row, rng)
     state = _begin(model)
-    calls: Counter[Side] = Counter(candidate=row.planned or row.n)
+    calls: Counter[Side] = Counter()
+    calls["candidate"] = row.planned or row.n
     while todo := state.todo():
         for _, side, runs in todo:
             calls[side] += runs
@@ -297,12 +298,16 @@ class Sums:
     bias: float = 0
     bias_squared: float = 0
 
-    def plus(self, other: Sums) -> Sums:
-        return Sums(*(mine + theirs for mine, theirs in zip(_values(self), _values(other), strict=True)))
-
-
-def _values(sums: Sums) -> tuple[float, ...]:
-    return tuple(getattr(sums, name) for name in Sums.__dataclass_fields__)
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.count + other.count,
+            self.red + other.red,
+            self.no_verdict + other.no_verdict,
+            self.calls + other.calls,
+            self.base_calls + other.base_calls,
+            self.bias + other.bias,
+            self.bias_squared + other.bias_squared,
+        )
 
 
 def chunk(row: Row, seed: str, repetitions: int) -> Sums:
@@ -311,7 +316,7 @@ def chunk(row: Row, seed: str, repetitions: int) -> Sums:
         one = repeat(row, rng)
         red = any(verdict != "pass" for verdict in one.verdicts)
         unclear = red and "regression" not in one.verdicts
-        total = total.plus(Sums(1, red, unclear, one.calls, one.base_calls, one.bias, one.bias**2))
+        total += Sums(1, red, unclear, one.calls, one.base_calls, one.bias, one.bias**2)
     return total
 
 
@@ -516,7 +521,7 @@ def measure(rows: Sequence[Row], repetitions: int, seed: int, slack: float) -> I
         for row, futures in zip(rows, parts, strict=True):
             total = Sums()
             for future in futures:
-                total = total.plus(future.result())
+                total += future.result()
             yield Measured(row, total, slack)
 
 

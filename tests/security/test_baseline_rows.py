@@ -15,9 +15,9 @@ import pytest
 from gated import ROWS, WORSE, Product, rows
 from repo import Repo
 
+from ci_eval.base_run import Baselines
 from ci_eval.baseline import WRITERS, Store, StoreError, Trust
 from ci_eval.config import Config
-from ci_eval.gate import Baselines
 from ci_eval.git import Git, Remote
 from ci_eval.outcome import GateOutcome
 from ci_eval.records import Fingerprint, Run, to_bytes

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from gated import ASKED, POLICY, PROMPT, ROWS, WORSE, Product, row, rows
 from making import (
+    judged,
     PATIENT,
     Scripted,
     case,
@@ -18,6 +19,7 @@ from making import (
     golden,
     header,
     held,
+    judged,
     record,
     refusing,
     reply,
@@ -37,7 +39,7 @@ from ci_eval.golden import cases as golden_cases
 from ci_eval.providers.base import ProviderError, Reply, Request
 from ci_eval.records import CellResult, Run, parse, to_bytes
 from ci_eval.stats import points
-from ci_eval.verdict import Verdict, decide
+from ci_eval.verdict import Verdict
 
 
 @pytest.fixture
@@ -167,7 +169,7 @@ def test_22_a_case_that_was_not_run_is_not_left_out() -> None:
     asked = evaluator(held({}), cases, Scripted())
     every = {name: record(name) for name in cases.cases}
     some = {name: record(name) for name in list(cases.cases)[1:]}
-    (found,) = decide(pair_up(cases.cases, asked.scorers, every, some), ["task_accuracy"], GatePolicy())
+    (found,) = judged(pair_up(cases.cases, asked.scorers, every, some), GatePolicy())
     assert (found.verdict, found.cells, found.worst_drop) == (Verdict.INCONCLUSIVE, 100, Fraction(1))
 
 
@@ -331,7 +333,7 @@ def test_27_two_runs_without_a_case_in_common_are_no_pass() -> None:
         ({"x": record("x")}, {"x": record("x")}),
         ({}, {}),
     ):
-        (found,) = decide(pair_up(cases.cases, asked.scorers, base, candidate), ["task_accuracy"], GatePolicy())
+        (found,) = judged(pair_up(cases.cases, asked.scorers, base, candidate), GatePolicy())
         assert found.verdict is Verdict.INCONCLUSIVE
 
 
@@ -345,7 +347,7 @@ def test_27_no_dimension_no_case_no_suite() -> None:
 HUNDRED = golden(*(case(f"case-{number}") for number in range(100)))
 
 
-def judged(base: Scripted, candidate: Scripted, *, seconds: float = PATIENT) -> tuple[Verdict, int]:
+def both_judged(base: Scripted, candidate: Scripted, *, seconds: float = PATIENT) -> tuple[Verdict, int]:
     """Both sides by their own providers; the verdict, and how many cells are missing."""
     at = held({})
     runs = []
@@ -353,7 +355,7 @@ def judged(base: Scripted, candidate: Scripted, *, seconds: float = PATIENT) -> 
         asking = evaluator(at, HUNDRED, provider)
         done = asking.run(asking.jobs(HUNDRED.cases.values(), 1), Deadline.after(patience), lambda _: None)
         runs.append({one.case: one for one in done})
-    (found,) = decide(pair_up(HUNDRED.cases, asking.scorers, *runs), ["task_accuracy"], GatePolicy())
+    (found,) = judged(pair_up(HUNDRED.cases, asking.scorers, *runs), GatePolicy())
     assert found.cells == 100
     return found.verdict, found.missing
 
@@ -378,16 +380,16 @@ def failing(count: int, how: str) -> Scripted:
 def test_126_an_outage_does_not_pass(count: int) -> None:
     """One case of a hundred lost is a point that may have been lost."""
     wrong = Scripted(lambda *_: reply("no"))
-    assert judged(Scripted(), failing(count, "outage")) == (Verdict.INCONCLUSIVE, count)
-    assert judged(failing(count, "outage"), wrong)[0] is not Verdict.PASS
+    assert both_judged(Scripted(), failing(count, "outage")) == (Verdict.INCONCLUSIVE, count)
+    assert both_judged(failing(count, "outage"), wrong)[0] is not Verdict.PASS
 
 
 def test_126_where_the_candidate_is_right_it_does_not_matter_what_base_said() -> None:
-    assert judged(failing(1, "outage"), Scripted()) == (Verdict.PASS, 1)
+    assert both_judged(failing(1, "outage"), Scripted()) == (Verdict.PASS, 1)
 
 
 def test_126_an_outage_on_both_sides_does_not_pass() -> None:
-    assert judged(Scripted(refusing()), Scripted(refusing())) == (Verdict.INCONCLUSIVE, 100)
+    assert both_judged(Scripted(refusing()), Scripted(refusing())) == (Verdict.INCONCLUSIVE, 100)
 
 
 def test_126_an_outage_hides_no_regression() -> None:
@@ -396,17 +398,17 @@ def test_126_an_outage_hides_no_regression() -> None:
             raise ProviderError("HTTP 503")
         return reply("no")
 
-    assert judged(Scripted(), Scripted(says)) == (Verdict.REGRESSION, 10)
+    assert both_judged(Scripted(), Scripted(says)) == (Verdict.REGRESSION, 10)
 
 
 @pytest.mark.parametrize("how", ["refused", "truncated", "wrong"])
 def test_126_what_the_request_itself_brought_about_is_no_outage(how: str) -> None:
-    assert judged(Scripted(), failing(1, how)) == (Verdict.REGRESSION, 0)
+    assert both_judged(Scripted(), failing(1, how)) == (Verdict.REGRESSION, 0)
 
 
 def test_127_partial_results_are_not_read_as_whole() -> None:
     """The time is out before the first call: what is known is base alone."""
-    assert judged(Scripted(), Scripted(), seconds=0) == (Verdict.INCONCLUSIVE, 100)
+    assert both_judged(Scripted(), Scripted(), seconds=0) == (Verdict.INCONCLUSIVE, 100)
 
 
 def test_127_a_part_of_a_run_is_told_as_such() -> None:

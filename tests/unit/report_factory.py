@@ -7,6 +7,8 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
 
+from making import judged
+
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.config import GatePolicy
 from ci_eval.datasets import Leak
@@ -14,7 +16,7 @@ from ci_eval.golden.cases import Case, Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
 from ci_eval.text import Untrusted
-from ci_eval.verdict import decide, worst
+from ci_eval.verdict import worst
 
 BASE, CANDIDATE = "a" * 40, "b" * 40
 Change = Literal["broke", "repaired", "lost", "same"]
@@ -89,11 +91,12 @@ def some(total: int = 300, *, broke: int = 0, repaired: int = 0, lost: int = 0) 
 
 def suite(compared: Comparison | None = None, *, gate: GatePolicy | None = None, **different: Any) -> SuiteOutcome:
     compared = compared or comparison(some())
-    dimensions = list(dict.fromkeys(pair.dimension for pair in compared.pairs))
     fields: dict[str, Any] = {
         "suite": "helpdesk",
-        "dimensions": decide(compared, dimensions, gate or GatePolicy()),
+        "dimensions": judged(compared, gate or GatePolicy()),
         "comparison": compared,
+        "flips": {},
+        "quarantined": (),
         "notes": (),
         "edits": NO_EDITS,
         "new_cases": {},
@@ -107,9 +110,11 @@ def suite(compared: Comparison | None = None, *, gate: GatePolicy | None = None,
 
 
 def joined(*parts: Comparison) -> Comparison:
-    """Several dimensions of the same cases."""
+    """Several dimensions of the same cases, each under a scorer of its own."""
     first = parts[0]
-    pairs = tuple(pair for part in parts for pair in part.pairs)
+    pairs = tuple(
+        replace(pair, scorer=f"{pair.scorer}{number}") for number, part in enumerate(parts) for pair in part.pairs
+    )
     return replace(first, pairs=pairs)
 
 

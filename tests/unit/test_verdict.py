@@ -8,11 +8,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from making import FAILED, LOST, PASSED, Sides, compared, limit, result, sides
+from making import FAILED, LOST, PASSED, Sides, compared, judged, limit, result, sides
 
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.config import GatePolicy
-from ci_eval.verdict import Verdict, decide, worst
+from ci_eval.verdict import Verdict, worst
 
 PASS, REGRESSION, INCONCLUSIVE = Verdict.PASS, Verdict.REGRESSION, Verdict.INCONCLUSIVE
 
@@ -68,7 +68,7 @@ known = st.sampled_from([True, False])
 
 @given(st.lists(st.tuples(weights, st.tuples(known, known)), min_size=1, max_size=30))
 def test_weights_count_exactly(pairs: list[tuple[Fraction, Sides]]) -> None:
-    (found,) = decide(weighted(pairs), ["task_accuracy"], GatePolicy())
+    (found,) = judged(weighted(pairs), GatePolicy())
     total = sum(weight for weight, _ in pairs)
     drop = 100 * sum(weight * (int(bool(base)) - int(bool(other))) for weight, (base, other) in pairs) / total
     assert found.drop == drop
@@ -151,7 +151,7 @@ def test_each_dimension_is_gated_alone() -> None:
     )
     kept = tuple(pair for pair in both.pairs if not (pair.repaired and pair.dimension == "style"))
     only_style_breaks = Comparison(kept, both.cases, both.base, both.candidate)
-    accuracy, style = decide(only_style_breaks, ["task_accuracy", "style"], GatePolicy())
+    accuracy, style = judged(only_style_breaks, GatePolicy())
     assert (accuracy.verdict, style.verdict) == (PASS, REGRESSION)
     assert worst([accuracy.verdict, style.verdict]) is REGRESSION
 
@@ -163,7 +163,7 @@ def test_a_dimension_has_its_own_limit() -> None:
 
 
 def test_a_dimension_without_cells_is_inconclusive() -> None:
-    (found,) = decide(compared(sides(same=5)), ["style"], GatePolicy())
+    found = result([])
     assert (found.verdict, found.cells, found.base, found.candidate) == (INCONCLUSIVE, 0, None, None)
 
 
