@@ -35,7 +35,9 @@ class Look(NamedTuple):
     pass_z: float
     """A pass lies this many standard errors below the limit."""
     promoted_runs: int
-    """The runs over which a side must agree before a partly broken cell is promoted (see `Flip.effect`)."""
+    """A partly broken cell is promoted (see `Flip.effect`) when one side always did the same, over so many runs, and …"""
+    promoted_effect: Fraction
+    """… the other differed from it in this share of its runs or more."""
     full: bool
     """Enough runs to tell a diffuse drop, and a cell that is partly broken."""
 
@@ -45,18 +47,18 @@ class Rule:
     """The numbers of the rule; `tests/benchmarks/gate_simulation.py` shows what they promise."""
 
     looks: tuple[Look, ...] = (
-        Look(7, 2.8, 4, full=False),
-        Look(7, 2.8, 4, full=False),
-        Look(6, 2.5, 9, full=True),
-        Look(20, 2.3, 9, full=True),
+        Look(7, 2.8, 4, Fraction(15, 100), full=False),
+        Look(7, 2.8, 4, Fraction(15, 100), full=False),
+        Look(6, 2.5, 9, Fraction(30, 100), full=True),
+        Look(20, 2.3, 9, Fraction(30, 100), full=True),
     )
     """Most is clear after 20 runs; 20 more for the rest keep noise from failing small and flaky sets.
 
-    First batches of 7, not 5: an early pass picks estimates that happen to be low, the less so the more runs they have.
+    An early pass picks estimates that happen to be low: the less so the more runs they rest on (so 7, not 5, come
+    first), and with a lower bar to promotion few soft breaks slip through.
     """
     fail_z: float = 3.5
     settled_runs: int = 6
-    promoted_effect: Fraction = Fraction(3, 10)
     diffuse_level: float = 0.02
     stored_runs: int = 5
     """So many stored runs of a cell can tell that it is flaky, or that the provider has drifted."""
@@ -166,8 +168,8 @@ class Flip:
         separated = base.stored.always(base.first) and base.passes == (not base.first) * base.runs
         return separated and min(base.stored.runs, base.runs) >= enough
 
-    def effect(self, rule: Rule, promoted_runs: int | None) -> tuple[Fraction, float]:
-        """What the cell lost, in [-1, 1], and its variance. With `promoted_runs`, partly broken cells are promoted.
+    def effect(self, rule: Rule, promote: Look | None) -> tuple[Fraction, float]:
+        """What the cell lost, in [-1, 1], and its variance; partly broken cells are promoted as the look says.
 
         A cell that never fails on one side and fails with probability d on the other is seen by the first look with
         probability d. So one that was seen stands for 1/d of them (Horvitz and Thompson 1952): its loss is d/d = 1 and
@@ -179,7 +181,7 @@ class Flip:
         if not (self.base.known and self.candidate.known):
             return Fraction(0), 0.0
         loss = self.base.rate - self.candidate.rate
-        if promoted_runs is not None and abs(loss) >= rule.promoted_effect and self.steady(promoted_runs):
+        if promote and abs(loss) >= promote.promoted_effect and self.steady(promote.promoted_runs):
             return Fraction(1 if loss > 0 else -1), float(1 - abs(loss))
         return loss, self.base.variance + self.candidate.variance
 
@@ -233,14 +235,14 @@ class Dimension:
     def look(self) -> Look:
         return self.rule.looks[self.level - 1]
 
-    def estimate(self, promoted_runs: int | None = None, *, worst: bool = False) -> Estimate:
+    def estimate(self, promote: Look | None = None, *, worst: bool = False) -> Estimate:
         """By fresh runs alone; lost ones are left out or, at `worst`, count against the candidate.
 
         Cells of one case share its answers, so their errors add up; cases err independently.
         """
         total, errors = self.lost if worst else Fraction(0), defaultdict[str, float](float)
         for flip in self.flips:
-            loss, variance = (flip.worst if worst else flip).effect(self.rule, promoted_runs)
+            loss, variance = (flip.worst if worst else flip).effect(self.rule, promote)
             total += flip.cell.weight * loss
             errors[flip.cell.case] += float(flip.cell.weight) * math.sqrt(variance)
         return Estimate(self._points(total), float(self._points(Fraction(1))) * math.hypot(*errors.values()))
@@ -258,10 +260,10 @@ class Dimension:
 
     def _judge_between(self, limit: Fraction) -> Judgement | None:
         look = self.look
-        here = self.estimate(look.promoted_runs)
+        here = self.estimate(look)
         if self.estimate().surely_at(limit, self.rule.fail_z):
             return "regression", "interim look", here
-        if not self.estimate(look.promoted_runs, worst=True).surely_below(limit, look.pass_z):
+        if not self.estimate(look, worst=True).surely_below(limit, look.pass_z):
             return None
         if look.full:
             return self._pass_unless_diffuse(limit, "interim look", here)
@@ -269,10 +271,10 @@ class Dimension:
 
     def _judge_last(self, limit: Fraction) -> Judgement:
         last = self.rule.looks[-1]
-        here, why = self.estimate(last.promoted_runs), self._last_word()
+        here, why = self.estimate(last), self._last_word()
         if not here.surely_below(limit, last.pass_z):
             return "regression", why, here
-        if not self.estimate(last.promoted_runs, worst=True).surely_below(limit, last.pass_z):
+        if not self.estimate(last, worst=True).surely_below(limit, last.pass_z):
             return "inconclusive", "lost runs", here
         return self._pass_unless_diffuse(limit, why, here)
 
@@ -302,16 +304,16 @@ class Dimension:
 
     def _judge_any(self) -> Judgement | None:
         """One cell that surely broke fails; a flip that does not come back passes."""
-        promoted = self.rule.looks[-1].promoted_runs
+        last = self.rule.looks[-1]
         broke = [flip for flip in self.flips if flip.sign > 0]
         if any(flip.settled(self.rule) for flip in broke):
-            return "regression", "settled", self.estimate(promoted)
+            return "regression", "settled", self.estimate(last)
         if not broke and not self.lost:
             return "pass", "none broke", self.unconfirmed()
         if broke and not (self.level and self.look.full):
             return None
-        if any(flip.effect(self.rule, promoted)[0] == 1 for flip in broke):
-            return "regression", "final look", self.estimate(promoted)
-        if self.lost or any(flip.worst.effect(self.rule, promoted)[0] == 1 for flip in broke):
-            return "inconclusive", "lost runs", self.estimate(promoted)
-        return "pass", "final look", self.estimate(promoted)
+        if any(flip.effect(self.rule, last)[0] == 1 for flip in broke):
+            return "regression", "final look", self.estimate(last)
+        if self.lost or any(flip.worst.effect(self.rule, last)[0] == 1 for flip in broke):
+            return "inconclusive", "lost runs", self.estimate(last)
+        return "pass", "final look", self.estimate(last)

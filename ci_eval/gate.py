@@ -164,7 +164,7 @@ class _SuiteGate:
         warnings = explain.warnings(suite, self.change, candidate, same_requests=same, leaked_before=leaked_before)
         return SuiteOutcome(
             suite=suite.name,
-            dimensions=decide(comparison, confirmation.decision(), gate),
+            dimensions=decide(comparison, confirmation),
             comparison=comparison,
             flips=confirmation.flips,
             quarantined=tuple(sorted(confirmation.question.quarantined)),

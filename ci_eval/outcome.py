@@ -5,8 +5,10 @@ Plain data. Strings that came from elsewhere are `Untrusted`; the bare ones are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from ci_eval.changes import Changes
@@ -16,7 +18,7 @@ from ci_eval.evidence import Flip, Key
 from ci_eval.golden.cases import Edits
 from ci_eval.records import Header, Record
 from ci_eval.text import Untrusted
-from ci_eval.verdict import DimensionResult, Verdict, worst
+from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
 Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped"]
 
@@ -61,6 +63,47 @@ class SuiteOutcome:
     @property
     def verdict(self) -> Verdict:
         return worst(dimension.verdict for dimension in self.dimensions)
+
+    @cached_property
+    def fates(self) -> Mapping[Key, Fate]:
+        """Which flips stayed, and which were chance."""
+        limits = {dimension.name: dimension.limit for dimension in self.dimensions}
+        return {key: fate(flip, limits[flip.cell.dimension]) for key, flip in self.flips.items()}
+
+    @cached_property
+    def broken(self) -> Mapping[str, Sequence[Flip]]:
+        """Cases with a cell that stayed broken, the largest loss first, and all of their cells that broke."""
+        broke = self._by_case(1)
+        stayed = {case: sum((_loss(flip) for flip in self._staying(broke[case])), Fraction(0)) for case in broke}
+        names = [case for case in broke if self._staying(broke[case])]
+        return {case: broke[case] for case in sorted(names, key=lambda case: -stayed[case])}
+
+    def unbroken(self, why: Fate) -> Mapping[str, Sequence[Flip]]:
+        """Cases that broke in the first look and of which no cell stayed broken, by what became of their cells."""
+        rest = ((case, flips) for case, flips in self._by_case(1).items() if case not in self.broken)
+        told = ((case, [flip for flip in flips if self.fates[flip.cell.key] == why]) for case, flips in rest)
+        return {case: flips for case, flips in told if flips}
+
+    @cached_property
+    def repaired(self) -> Mapping[str, bool]:
+        """Cases that were repaired in the first look: whether they stayed so."""
+        return {case: bool(self._staying(flips)) for case, flips in self._by_case(-1).items()}
+
+    def _by_case(self, sign: int) -> dict[str, list[Flip]]:
+        """Flips of one direction, in the order of the golden set."""
+        found: dict[str, list[Flip]] = {}
+        for pair in self.comparison.pairs:
+            flip = self.flips.get((pair.case, pair.scorer))
+            if flip and flip.sign == sign:
+                found.setdefault(pair.case, []).append(flip)
+        return found
+
+    def _staying(self, flips: Sequence[Flip]) -> list[Flip]:
+        return [flip for flip in flips if self.fates[flip.cell.key] == "stayed"]
+
+
+def _loss(flip: Flip) -> Fraction:
+    return flip.cell.weight * (flip.base.rate - flip.candidate.rate)
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import Literal
 
 from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, share
-from ci_eval.config import GatePolicy
-from ci_eval.confirm import DimensionDecision, Unanswered
+from ci_eval.confirm import Confirmation, Unanswered
 from ci_eval.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REGRESSION
-from ci_eval.evidence import Limit, Why
+from ci_eval.evidence import RULE, Flip, Limit, Why
 from ci_eval.stats import Z95, points
 
 
@@ -39,6 +39,21 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in order if verdict in found), Verdict.INCONCLUSIVE)
 
 
+Fate = Literal["stayed", "went", "unconfirmed"]
+
+
+def fate(flip: Flip, limit: Limit) -> Fate:
+    """Whether a flip was a change or chance: all that counts or lists flipped cells asks here.
+
+    It stayed if half of the cell or more is lost, or gained; where any broken cell fails, if it is one that fails.
+    """
+    if not (flip.base.known and flip.candidate.known):
+        return "unconfirmed"
+    loss, _ = flip.effect(RULE, RULE.looks[-1])
+    least = Fraction(1) if limit == "any" and flip.sign > 0 else Fraction(1, 2)
+    return "stayed" if flip.sign * loss >= least else "went"
+
+
 @dataclass(frozen=True)
 class DimensionResult:
     """One dimension of one suite. Scores and drops are points on the 0-100 scale; None where nothing is known."""
@@ -48,18 +63,22 @@ class DimensionResult:
     why: Why | Unanswered
     """What the verdict stands on: the first look alone, or one of the looks at fresh runs."""
     base: Fraction | None
-    """The share of cells that passed in the first look, one run a side."""
+    """The share of gated cells that passed in the first look, one run a side."""
     candidate: Fraction | None
     drop: Fraction
     """By fresh runs where there were any, else by the first look; unknown cells count as unchanged."""
     worst_drop: Fraction
-    """By the first look, taking unknown cells as broken: the most that may have been lost."""
+    """The same, taking unknown cells as broken."""
     error: float
     """The standard error of the drop in points; 0 where every answer is repeatable."""
     limit: Limit
     cells: int
+    """Those that are gated."""
     broke: int
+    """Cells that broke and stayed broken, as `repaired` are those that stayed repaired."""
     repaired: int
+    unsettled: int
+    """Cells that differed and of which more reruns could tell more."""
     missing: int
     fresh: int
     """Answers of fresh runs that voted."""
@@ -70,16 +89,20 @@ class DimensionResult:
         return float(self.drop) - Z95 * self.error, float(self.drop) + Z95 * self.error
 
 
-def decide(
-    comparison: Comparison, decisions: Mapping[str, DimensionDecision], gate: GatePolicy
-) -> tuple[DimensionResult, ...]:
-    """The result of every dimension that was decided, in their order."""
+def decide(comparison: Comparison, confirmation: Confirmation) -> tuple[DimensionResult, ...]:
+    """The result of every dimension, in the order of the limits; quarantined cells are left out."""
+    gated = [pair for pair in comparison.pairs if (pair.case, pair.scorer) not in confirmation.question.quarantined]
     return tuple(
-        _dimension(name, comparison.dimension(name), decision, gate.limit(name)) for name, decision in decisions.items()
+        _dimension(name, [pair for pair in gated if pair.dimension == name], confirmation)
+        for name in confirmation.question.limits
     )
 
 
-def _dimension(name: str, pairs: Sequence[Pair], decision: DimensionDecision, limit: Limit) -> DimensionResult:
+def _dimension(name: str, pairs: Sequence[Pair], confirmation: Confirmation) -> DimensionResult:
+    decision, limit = confirmation.decision()[name], confirmation.question.limits[name]
+    flips = [flip for flip in confirmation.flips.values() if flip.cell.dimension == name]
+    stayed = [flip.sign for flip in flips if fate(flip, limit) == "stayed"]
+    missing = [pair for pair in pairs if pair.missing]
     total = sum((pair.weight for pair in pairs), Fraction(0))
     return DimensionResult(
         name=name,
@@ -88,13 +111,14 @@ def _dimension(name: str, pairs: Sequence[Pair], decision: DimensionDecision, li
         base=_points(share(pairs, base_passed)),
         candidate=_points(share(pairs, candidate_passed)),
         drop=decision.drop,
-        worst_drop=_loss((pair.weight * pair.worst_loss for pair in pairs), total),
+        worst_drop=decision.drop + _loss((pair.weight * pair.worst_loss for pair in missing), total),
         error=decision.standard_error,
         limit=limit,
         cells=len(pairs),
-        broke=sum(pair.broke for pair in pairs),
-        repaired=sum(pair.repaired for pair in pairs),
-        missing=sum(pair.missing for pair in pairs),
+        broke=stayed.count(1),
+        repaired=stayed.count(-1),
+        unsettled=sum(not flip.settled(RULE) for flip in flips),
+        missing=len(missing),
         fresh=decision.fresh,
     )
 

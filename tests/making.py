@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from ci_eval.comparison import Comparison, pair_up
 from ci_eval.config import GatePolicy
-from ci_eval.confirm import Side, start
+from ci_eval.confirm import Confirmation, Side, start
 from ci_eval.deadline import Deadline
 from ci_eval.git import Git
 from ci_eval.golden.cases import Case, GoldenSet
@@ -202,14 +202,18 @@ def result(sides: Sequence[Sides], gate: GatePolicy | None = None) -> DimensionR
 
 
 def judged(comparison: Comparison, gate: GatePolicy) -> tuple[DimensionResult, ...]:
-    """The verdict where no answer would ever change, and what was lost stays lost."""
+    return decide(comparison, repeatable(comparison, gate))
+
+
+def repeatable(comparison: Comparison, gate: GatePolicy) -> Confirmation:
+    """The confirmation where no answer would ever change, and what was lost stays lost."""
     names = dict.fromkeys(pair.dimension for pair in comparison.pairs) or ["task_accuracy"]
     sure = {(case, side) for case in comparison.cases for side in get_args(Side)}
     question = question_of(comparison, {name: gate.limit(name) for name in names}, sure, {})
     state = start(question, *first_answers(comparison))
     while todo := state.todo():
         state = state.observe((rerun.case, rerun.side, {}) for rerun in todo for _ in range(rerun.runs))
-    return decide(comparison, state.decision(), gate)
+    return state
 
 
 def sides(*, broke: int = 0, repaired: int = 0, same: int = 0, lost: int = 0) -> list[Sides]:

@@ -103,5 +103,17 @@ def _told(message: str, code: int) -> int:
     return code
 
 
+def program() -> None:
+    """`ci-eval` as a process: one that is cancelled does not wait for answers that are still on their way."""
+    try:
+        main()
+    except SystemExit as end:
+        if end.code == EXIT_CANCELLED:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(EXIT_CANCELLED)
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    program()

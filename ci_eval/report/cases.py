@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.datasets import Leak
+from ci_eval.evidence import Flip, Key, Tally
 from ci_eval.outcome import SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.document import (
@@ -17,6 +18,7 @@ from ci_eval.report.document import (
     Listing,
     Noun,
     Paragraph,
+    Piece,
     Quote,
     Section,
     Sides,
@@ -29,13 +31,24 @@ from ci_eval.text import Untrusted
 _IDS_A_LINE = 8
 
 
-def broken(comparison: Comparison, *, show: bool) -> Iterator[Section]:
-    names = comparison.changed_cases(lambda pair: pair.broke)
-    if names:
-        broke = by_case(pair for pair in comparison.pairs if pair.broke)
-        entries = tuple(_broken_case(name, broke[name], comparison, show=show) for name in names)
-        block = Entries(entries, Noun("broken case", "broken cases"))
-        yield Section("Cases that broke", (block,), importance=90, count=len(names))
+def broken(suite: SuiteOutcome, *, show: bool) -> Iterator[Section]:
+    """Those that stayed broken; and apart from them those that no rerun speaks of."""
+    noun = Noun("broken case", "broken cases")
+    if suite.broken:
+        block = Entries(_broken_cases(suite, suite.broken, show=show), noun)
+        yield Section("Cases that broke", (block,), importance=90, count=len(suite.broken))
+    if unconfirmed := suite.unbroken("unconfirmed"):
+        block = Entries(_broken_cases(suite, unconfirmed, show=show), noun)
+        yield Section("Cases that broke in one run, not confirmed", (block,), importance=86, count=len(unconfirmed))
+
+
+def went(suite: SuiteOutcome, *, show: bool) -> Iterator[Section]:
+    if cases := suite.unbroken("went"):
+        pairs = pairs_of(suite)
+        flips = [flip for of_case in cases.values() for flip in of_case]
+        items = [(Untrusted(flip.cell.case), ", ", *_reason(pairs[flip.cell.key], flip, show=show)) for flip in flips]
+        title = "Cases that flipped once and did not stay broken"
+        yield Section(title, (Listing(tuple(items), SCORE),), importance=42, count=len(cases))
 
 
 def by_case(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
@@ -45,19 +58,47 @@ def by_case(pairs: Iterable[Pair]) -> dict[str, list[Pair]]:
     return found
 
 
-def _broken_case(name: str, pairs: Sequence[Pair], comparison: Comparison, *, show: bool) -> Entry:
+def pairs_of(suite: SuiteOutcome) -> dict[Key, Pair]:
+    return {(pair.case, pair.scorer): pair for pair in suite.comparison.pairs}
+
+
+def _broken_cases(suite: SuiteOutcome, cases: Mapping[str, Sequence[Flip]], *, show: bool) -> tuple[Entry, ...]:
+    pairs = pairs_of(suite)
+    return tuple(
+        _broken_case(name, [_reason(pairs[flip.cell.key], flip, show=show) for flip in flips], suite, show=show)
+        for name, flips in cases.items()
+    )
+
+
+def _broken_case(name: str, reasons: Sequence[Text], suite: SuiteOutcome, *, show: bool) -> Entry:
+    comparison = suite.comparison
     case = comparison.cases[name]
     about: Text = (case.stratum, ", ", Untrusted(case.category)) if case.category else (case.stratum,)
-    reasons = Listing(tuple(_reason(pair, show=show) for pair in pairs), SCORE)
+    failed = Listing(tuple(reasons), SCORE)
     if not show:
-        return Entry(Untrusted(name), about, (reasons,))
+        return Entry(Untrusted(name), about, (failed,))
     sides = Sides(_answer("base", comparison.base.get(name)), _answer("this PR", comparison.candidate.get(name)))
-    return Entry(Untrusted(name), about, (reasons, Quote("input", case.input), sides))
+    return Entry(Untrusted(name), about, (failed, Quote("input", case.input), sides))
 
 
-def _reason(pair: Pair, *, show: bool) -> Text:
+def _reason(pair: Pair, flip: Flip, *, show: bool) -> Text:
     where: Text = (Untrusted(pair.scorer), " (", Untrusted(pair.dimension), ")")
-    return (*where, ": ", pair.candidate.reason) if show and pair.candidate else where
+    why: Text = (": ", pair.candidate.reason) if show and pair.candidate else ()
+    return (*where, *why, *_reruns(flip))
+
+
+def _reruns(flip: Flip) -> Iterator[str]:
+    """What they said, where there were any."""
+    sides = (("main", flip.base), ("this PR", flip.candidate))
+    if any(tally.runs or tally.lost for _, tally in sides):
+        yield f" (reruns: {', '.join(f'{name} {_passes(tally)}' for name, tally in sides)})"
+
+
+def _passes(tally: Tally) -> str:
+    if tally.sure:
+        return "always the same"
+    lost = f" and {tally.lost} lost" if tally.lost else ""
+    return f"{tally.passes} of {tally.runs}{lost}"
 
 
 _FINISH = {"length": ", cut off at max_tokens", "refusal": ", refused"}
@@ -69,11 +110,29 @@ def _answer(side: str, record: Record | None) -> Quote:
     return Quote(side + _FINISH.get(record.finish or "", ""), record.output)
 
 
-def repaired(comparison: Comparison) -> Iterator[Section]:
-    names = comparison.changed_cases(lambda pair: pair.repaired)
-    if names:
-        block = _ids("", names, Noun("repaired case", "repaired cases"))
-        yield Section("Cases repaired", (block,), importance=40, count=len(names))
+def repaired(cases: Mapping[str, bool]) -> Iterator[Section]:
+    """Those that stayed so; and the others, so that nobody takes them for a gain."""
+    noun = Noun("repaired case", "repaired cases")
+    stayed = [name for name, stays in cases.items() if stays]
+    others = [name for name, stays in cases.items() if not stays]
+    blocks = [_ids(words, names, noun) for words, names in (("", stayed), ("not confirmed: ", others)) if names]
+    if blocks:
+        yield Section("Cases repaired", tuple(blocks), importance=40, count=len(stayed))
+
+
+def flaky(quarantined: Sequence[Key]) -> Iterator[Section]:
+    """In the open: what is not gated protects nobody."""
+    if quarantined:
+        words = "Coin flips on main, not gated; fix the case or the prompt:"
+        lines = [quarantined[start : start + _IDS_A_LINE] for start in range(0, len(quarantined), _IDS_A_LINE)]
+        block = Listing(tuple(tuple(_cells(line)) for line in lines), Noun("line", "lines"))
+        yield Section("Coin flips on main", (Paragraph((words,)), block), importance=96, folded=False)
+
+
+def _cells(keys: Sequence[Key]) -> Iterator[Piece]:
+    for number, (case, scorer) in enumerate(keys):
+        yield from (", ",) if number else ()
+        yield from (Untrusted(case), " (", Untrusted(scorer), ")")
 
 
 def _ids(words: str, names: Sequence[str], noun: Noun) -> Listing:

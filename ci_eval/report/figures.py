@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ci_eval.comparison import Comparison, Pair
+from ci_eval.comparison import Pair
 from ci_eval.golden.cases import STRATA, Case
 from ci_eval.outcome import SuiteOutcome
 from ci_eval.records import CellResult, Record
@@ -28,9 +28,9 @@ class _Tally:
     repaired: int
 
 
-def groups(comparison: Comparison) -> Iterator[Section]:
-    strata = _tallies(comparison, lambda case: case.stratum)
-    categories = _tallies(comparison, lambda case: case.category)
+def groups(suite: SuiteOutcome) -> Iterator[Section]:
+    strata = _tallies(suite, lambda case: case.stratum)
+    categories = _tallies(suite, lambda case: case.category)
     worst_first = sorted(categories.items(), key=lambda item: (-item[1].broke, item[0]))
     tables = (
         _group_table("stratum", "strata", [(name, strata[name]) for name in STRATA if name in strata]),
@@ -42,23 +42,24 @@ def groups(comparison: Comparison) -> Iterator[Section]:
         yield Section("Strata and categories", (Paragraph((words,)), *shown), importance=50)
 
 
-def _tallies(comparison: Comparison, group_of: Callable[[Case], str | None]) -> dict[str, _Tally]:
-    pairs = by_case(comparison.pairs)
-    members: dict[str, list[list[Pair]]] = {}
-    for name, case in comparison.cases.items():
+def _tallies(suite: SuiteOutcome, group_of: Callable[[Case], str | None]) -> dict[str, _Tally]:
+    pairs = by_case(suite.comparison.pairs)
+    members: dict[str, list[str]] = {}
+    for name, case in suite.comparison.cases.items():
         group = group_of(case)
         if group is not None:
-            members.setdefault(group, []).append(pairs.get(name, []))
-    return {group: _tally(found) for group, found in members.items()}
+            members.setdefault(group, []).append(name)
+    return {group: _tally(suite, names, pairs) for group, names in members.items()}
 
 
-def _tally(cases: Sequence[Sequence[Pair]]) -> _Tally:
+def _tally(suite: SuiteOutcome, names: Sequence[str], pairs: Mapping[str, Sequence[Pair]]) -> _Tally:
+    cases = [pairs.get(name, ()) for name in names]
     return _Tally(
         cases=len(cases),
         base=_passed([pair.base for pair in pairs] for pairs in cases),
         candidate=_passed([pair.candidate for pair in pairs] for pairs in cases),
-        broke=sum(any(pair.broke for pair in pairs) for pairs in cases),
-        repaired=sum(any(pair.repaired for pair in pairs) for pairs in cases),
+        broke=sum(name in suite.broken for name in names),
+        repaired=sum(suite.repaired.get(name, False) for name in names),
     )
 
 

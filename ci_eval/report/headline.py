@@ -22,6 +22,9 @@ _NOT_JUDGED = {
 }
 
 
+_RAN_OUT = {"deadline": "time", "budget": "the budget of reruns"}
+
+
 def headline(outcome: GateOutcome) -> Text:
     """What stands behind the verdict's word."""
     if outcome.reason in _NOT_JUDGED:
@@ -61,19 +64,29 @@ def _fell(result: DimensionResult) -> Text:
     name = Untrusted(result.name)
     if result.limit == "any":
         return (f"{SCORE.count(result.broke)} of ", name, " broke (limit: any broken case)")
+    limit = f"(limit {plain(result.limit)})"
+    if result.why == "diffuse":
+        return (name, f" lost a little on many cases {limit}")
+    if result.drop < result.limit:
+        return (name, f" may have fallen by its limit or more {limit}")
     drop = points(result.drop, faithful(result.drop, result.limit))
-    return (name, f" fell by {drop} (limit {plain(result.limit)})")
+    return (name, f" fell by {drop} {limit}")
 
 
 def _unknown(result: DimensionResult) -> Text:
     name = Untrusted(result.name)
     if not result.cells or result.missing == result.cells:
         return ("nothing is known of ", name)
+    limit = f"(limit {limit_text(result.limit)})"
+    if result.why in _RAN_OUT:
+        return (f"{_RAN_OUT[result.why]} ran out before ", name, f" was clear {limit}")
+    if not result.missing:
+        return ("too many reruns were lost to be sure of ", name, f" {limit}")
     known = f"{result.missing:,} of {SCORE.count(result.cells)} of "
     if result.limit == "any":
-        return (known, name, f" {_are(result.missing)} unknown, and may be broken (limit: any broken case)")
+        return (known, name, f" {_are(result.missing)} unknown, and may be broken {limit}")
     drop = points(result.worst_drop, faithful(result.worst_drop, result.limit))
-    return (known, name, f" {_are(result.missing)} unknown: it may have fallen by {drop} (limit {plain(result.limit)})")
+    return (known, name, f" {_are(result.missing)} unknown: it may have fallen by {drop} {limit}")
 
 
 def _are(number: int) -> str:

@@ -5,21 +5,23 @@ The texts as they were written are in the run files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 from ci_eval.changes import SuiteChanges
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.datasets import Leak
+from ci_eval.evidence import Cell, Flip, Tally
 from ci_eval.golden.cases import Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import Record
+from ci_eval.report.cases import pairs_of
 from ci_eval.report.figures import timed
-from ci_eval.report.numbers import decimal, digits_for
+from ci_eval.report.numbers import between, decimal, digits_for
 from ci_eval.stats import percentile
 from ci_eval.text import Hostile, Untrusted, log
-from ci_eval.verdict import DimensionResult
+from ci_eval.verdict import DimensionResult, Fate
 
 FORMAT = "ci-eval report 1"
 _LONGEST = 20_000
@@ -72,8 +74,10 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "verdict": suite.verdict.value,
         "dimensions": [_dimension(result) for result in suite.dimensions],
         "notes": [_note(note) for note in suite.notes],
-        "broken": [_broken(pair, comparison, show=show) for pair in comparison.pairs if pair.broke],
-        "repaired": _texts(comparison.changed_cases(lambda pair: pair.repaired)),
+        "broken": [_broken(pair, comparison, show=show) for pair in _stayed_broken(suite)],
+        "repaired": _texts(case for case, stays in suite.repaired.items() if stays),
+        "flips": [_flip(flip, suite.fates[key]) for key, flip in suite.flips.items()],
+        "quarantined": [{"case": _text(case), "scorer": _text(scorer)} for case, scorer in suite.quarantined],
         "errors": [_error(name, comparison, show=show) for name in comparison.lost()],
         "edits": _edits(suite.edits),
         "new_cases": [_new_case(record) for record in suite.new_cases.values()],
@@ -94,10 +98,14 @@ def _dimension(result: DimensionResult) -> dict[str, Any]:
     return {
         "name": _text(result.name),
         "verdict": result.verdict.value,
+        "why": result.why,
         "base": _score(result.base),
         "candidate": _score(result.candidate),
         "drop": _drop(result.drop, result),
         "worst_drop": _drop(result.worst_drop, result),
+        "standard_error": round(result.error, 4),
+        "interval": list(between(result.interval, 4, *_marks(result))),
+        "fresh_runs": result.fresh,
         "limit": result.limit if result.limit == "any" else _score(result.limit),
         "cells": result.cells,
         "broke": result.broke,
@@ -111,16 +119,39 @@ def _score(value: Fraction | None) -> str | None:
 
 
 def _drop(value: Fraction, result: DimensionResult) -> str:
-    marks = () if result.limit == "any" else (result.limit,)
+    marks = _marks(result)
     return decimal(value, digits_for(value, marks, least=4), *marks)
+
+
+def _marks(result: DimensionResult) -> tuple[Fraction, ...]:
+    return () if result.limit == "any" else (result.limit,)
 
 
 def _note(note: ChangeNote) -> dict[str, Any]:
     return {"role": _text(note.role), "path": _text(note.path), "words": _texts(note.words)}
 
 
+def _cell(cell: Cell | Pair) -> dict[str, Any]:
+    return {"case": _text(cell.case), "scorer": _text(cell.scorer), "dimension": _text(cell.dimension)}
+
+
+def _flip(flip: Flip, fate: Fate) -> dict[str, Any]:
+    sides = {"base": _reruns(flip.base), "candidate": _reruns(flip.candidate)}
+    return {**_cell(flip.cell), "change": "broke" if flip.sign > 0 else "repaired", "fate": fate, **sides}
+
+
+def _reruns(tally: Tally) -> dict[str, Any]:
+    return {"repeatable": tally.sure, "reruns": tally.runs, "passed": tally.passes, "lost": tally.lost}
+
+
+def _stayed_broken(suite: SuiteOutcome) -> Iterator[Pair]:
+    pairs = pairs_of(suite)
+    broke = (flip.cell.key for flips in suite.broken.values() for flip in flips)
+    return (pairs[key] for key in broke if suite.fates[key] == "stayed")
+
+
 def _broken(pair: Pair, comparison: Comparison, *, show: bool) -> dict[str, Any]:
-    found = {"case": _text(pair.case), "scorer": _text(pair.scorer), "dimension": _text(pair.dimension)}
+    found = _cell(pair)
     if not show:
         return found
     return {

@@ -9,10 +9,10 @@ from typing import get_args
 
 from ci_eval.changes import Role
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
-from ci_eval.report.cases import broken, golden_set, leaks, lost, repaired
+from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
+from ci_eval.report.certainty import how_sure
 from ci_eval.report.document import (
     CASE,
-    SCORE,
     Listing,
     Noun,
     Paragraph,
@@ -26,7 +26,7 @@ from ci_eval.report.document import (
 )
 from ci_eval.report.figures import groups, speed
 from ci_eval.report.headline import headline, limit_text
-from ci_eval.report.numbers import decimal, digits_for, plain, points, signed
+from ci_eval.report.numbers import between, decimal, digits_for, signed
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult
 
@@ -42,7 +42,7 @@ def build(outcome: GateOutcome, *, show_outputs: bool = True) -> Report:
         _problem(outcome),
         chain.from_iterable(_suite(suite, show=show, named=several) for suite in outcome.suites),
         _policy(outcome),
-        _how_sure(outcome),
+        how_sure(outcome),
         _provenance(outcome),
     )
     return Report(outcome.verdict, headline(outcome), tuple(sections))
@@ -52,12 +52,14 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield _dimensions(suite, named=named)
     yield from _tampering(suite)
     yield from _warnings(suite)
+    yield from flaky(suite.quarantined)
     yield from _changed(suite.notes, show=show)
-    yield from broken(suite.comparison, show=show)
-    yield from repaired(suite.comparison)
+    yield from broken(suite, show=show)
+    yield from went(suite, show=show)
+    yield from repaired(suite.repaired)
     yield from golden_set(suite)
     yield from leaks(suite.leaks)
-    yield from groups(suite.comparison)
+    yield from groups(suite)
     yield from speed(suite)
     yield from lost(suite.comparison, show=show)
 
@@ -75,7 +77,18 @@ def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
     rows = tuple(_dimension(result) for result in suite.dimensions)
     table = Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
     name = Untrusted(suite.suite) if named else None
-    return Section("Dimensions", (table,), importance=100, folded=False, suite=name)
+    return Section("Dimensions", (table, *_about_scores(suite)), importance=100, folded=False, suite=name)
+
+
+def _about_scores(suite: SuiteOutcome) -> Iterator[Paragraph]:
+    """Why base, this PR and the change between them need not add up."""
+    runs = [side.runs for flip in suite.flips.values() for side in (flip.base, flip.candidate)]
+    if any(runs):
+        more = f"{'up to ' if len({*runs} - {0}) > 1 else ''}{Noun('further run', 'further runs').count(max(runs))}"
+        words = f"the change is by {more} of the cells that differed"
+        yield Paragraph((f"Scores are of one run a side; {words}.",))
+    elif any(result.error for result in suite.dimensions):
+        yield Paragraph(("Scores are of one run a side; what differed and was not asked again is not in the change.",))
 
 
 def _dimension(result: DimensionResult) -> tuple[Text, ...]:
@@ -88,12 +101,23 @@ def _dimension(result: DimensionResult) -> tuple[Text, ...]:
         (Untrusted(result.name),),
         (_score(result.base, digits),),
         (_score(result.candidate, digits),),
-        (change + "".join(f" (at worst {text})" for text in worst),),
+        (_in_brackets(change, [*_interval(result, digits, marks), *(f"at worst {text}" for text in worst)]),),
         (limit_text(result.limit),),
         (str(result.broke),),
         (str(result.repaired),),
         (result.verdict,),
     )
+
+
+def _interval(result: DimensionResult, digits: int, marks: Sequence[Fraction]) -> Iterator[str]:
+    """What reruns leave open. A pass without any does not stand on an interval, so it shows none."""
+    if result.error and result.why not in {"half margin", "none broke"}:
+        least, most = between(result.interval, digits, *marks)
+        yield f"{signed(_turned(most))} to {signed(_turned(least))}"
+
+
+def _in_brackets(change: str, more: Sequence[str]) -> str:
+    return f"{change} ({'; '.join(more)})" if more else change
 
 
 def _turned(drop: str) -> str:
@@ -108,7 +132,7 @@ def _score(value: Fraction | None, digits: int) -> str:
 def _tampering(suite: SuiteOutcome) -> Iterator[Section]:
     """In the open, not in a fold: the change breaks cases and takes away what would have shown it."""
     touched = {*suite.edits.removed, *suite.edits.rewritten}
-    hidden = touched & set(suite.comparison.changed_cases(lambda pair: pair.broke))
+    hidden = touched & suite.broken.keys()
     if hidden:
         told = f"This change removes or rewrites {CASE.count(len(touched))} of the golden set and breaks {len(hidden)}"
         words = f"{told} of them. They were judged by main's version."
@@ -136,7 +160,7 @@ def _note(note: ChangeNote) -> Text:
     return (role, " ", note.path, *((": ", *listed(note.words)) if note.words else ()))
 
 
-# --- policy, certainty, provenance ------------------------------------------------------------------------------------
+# --- policy, provenance -----------------------------------------------------------------------------------------------
 
 
 def _policy(outcome: GateOutcome) -> Iterator[Section]:
@@ -145,43 +169,6 @@ def _policy(outcome: GateOutcome) -> Iterator[Section]:
         block = Listing(items, Noun("policy note", "policy notes"))
         folded = outcome.reason != "only policy changed"
         yield Section("Policy changes, without effect on this verdict", (block,), 60, folded, len(items))
-
-
-def _how_sure(outcome: GateOutcome) -> Iterator[Section]:
-    named = len(outcome.suites) > 1
-    for suite in outcome.suites:
-        name: Text = (Untrusted(suite.suite), ": ") if named else ()
-        yield Section("How sure", (Paragraph((*name, *_certainty(suite))),), importance=93, folded=False)
-
-
-def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
-    unknown = len(suite.comparison.lost())
-    if unknown:
-        yield f"{CASE.count(unknown)} got no score. "
-        yield "A dimension passes only if it would with every unknown score broken."
-    elif not suite.base_header.deterministic:
-        yield "Each side was asked once per case, and this model does not always answer alike: "
-        yield "a few flipped cases may be noise."
-    else:
-        yield "Every answer of this model is repeatable, so "
-        yield from _resolution(suite)
-
-
-def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
-    """How few cases make a drop that fails, in the dimension that has the fewest."""
-    gated = [(result, result.limit) for result in suite.dimensions if result.limit != "any" and result.cells]
-    if not gated:
-        yield "any case that broke would have been seen."
-        return
-    result, limit = min(gated, key=lambda item: item[0].cells)
-    yield f"a drop of {points(limit, plain(limit))} or more would have been seen"
-    pairs = suite.comparison.dimension(result.name)
-    if len({pair.weight for pair in pairs}) == 1:
-        few = -(-limit * result.cells // 100)
-        noun = CASE if len({pair.case for pair in pairs}) == len(pairs) else SCORE
-        yield f": {few} of {noun.count(result.cells)} in "
-        yield Untrusted(result.name)
-    yield "."
 
 
 def _provenance(outcome: GateOutcome) -> Iterator[Section]:

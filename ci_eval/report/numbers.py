@@ -49,6 +49,16 @@ def faithful(value: Fraction, *marks: Fraction, least: int = 1) -> str:
     return decimal(value, digits_for(value, every, least), *every)
 
 
+def between(interval: tuple[float, float], digits: int, *marks: Fraction) -> tuple[str, str]:
+    """Both ends of an interval; neither is rounded over a mark, or over zero.
+
+    >>> between((0.234, 0.996), 1, Fraction(1))
+    ('0.2', '0.9')
+    """
+    low, high = (decimal(Fraction(end), digits, *marks, Fraction(0)) for end in interval)
+    return low, high
+
+
 def plain(value: Fraction) -> str:
     """Without spare zeros; up to six decimals.
 

@@ -37,12 +37,12 @@ CHANGED = DIMENSIONS[0]
 PAGE_REPETITIONS = 4000
 CHUNK = 100
 
-PAGE_RULE = replace(
-    RULE, looks=(Look(5, 2.8, 4, full=False), Look(5, 2.8, 4, full=False), Look(10, 1.96, 9, full=True))
-)
+EFFECT = Fraction(3, 10)
+PAGE_LOOKS = (Look(5, 2.8, 4, EFFECT, full=False), Look(5, 2.8, 4, EFFECT, full=False))
+PAGE_RULE = replace(RULE, looks=(*PAGE_LOOKS, Look(10, 1.96, 9, EFFECT, full=True)))
 """The batches of the page; 20 more below 200 cases."""
 PAGE_RULE_SMALL = replace(
-    RULE, looks=(*PAGE_RULE.looks[:2], Look(10, 2.8, 4, full=False), Look(20, 1.96, 9, full=True))
+    RULE, looks=(*PAGE_LOOKS, Look(10, 2.8, 4, EFFECT, full=False), Look(20, 1.96, 9, EFFECT, full=True))
 )
 
 Change = Literal["none", "hard", "soft", "diffuse"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from http_server import Answer, Server
+from making import held
 from repo import Repo
 
 import ci_eval
@@ -39,7 +40,6 @@ from ci_eval.reader import (
 from ci_eval.scorers.base import Answer as Said
 from ci_eval.scorers.base import Resources
 from ci_eval.scorers.json_schema import JsonSchema
-from ci_eval.snapshot import Snapshot
 from ci_eval.targets import chat
 from ci_eval.targets.chat import ChatTarget
 from ci_eval.text import JSON
@@ -65,7 +65,8 @@ def drivers(marker: Path) -> dict[str, str]:
         "core.alternateRefsCommand", "credential.helper", "diff.external", "diff.evil.command", "diff.evil.textconv",
         "filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "filter.evil.required", "gpg.program",
         "gpg.ssh.program", "pager.ls-tree", "pager.diff-files", "pager.cat-file", "interactive.diffFilter",
-        "sequence.editor", "merge.evil.driver", "uploadpack.packObjectsHook", "receive.procReceiveRefs", "log.showSignature",
+        "sequence.editor", "merge.evil.driver", "uploadpack.packObjectsHook",
+        "receive.procReceiveRefs", "log.showSignature",
     ]  # fmt: skip
     values = {key: run % key for key in keys}
     flags = dict.fromkeys(("filter.evil.required", "log.showSignature"), "true")
@@ -221,7 +222,8 @@ def test_53_no_other_protocol_than_the_remotes_own(repo: Repo, marker: Path, url
 
 OPTIONS = ["--output=pwned", "-opwned", "--upload-pack=touch pwned", "--exec=touch pwned", "--git-dir=.", "-", "--",
            "--end-of-options", "HEAD", "main", "1" * 39, "1" * 41, "G" * 40, "1" * 40 + "\n", " " + "1" * 40,
-           "refs/heads/main", "A" * 40, "１" * 40, "", "1" * 40 + " x", "^" + "1" * 40, "1" * 40 + "..HEAD"]  # fmt: skip
+           "refs/heads/main", "A" * 40, "\uff11" * 40, "", "1" * 40 + " x", "^" + "1" * 40,
+           "1" * 40 + "..HEAD"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -316,12 +318,9 @@ LITERAL = [
 ]  # fmt: skip
 
 
-def subject(
-    repo: Repo, prompt: str, model: str = "provider: local\nmodel: minilm\n", user: str | None = None
-) -> ChatTarget:
-    repo.write("p.md", prompt)
-    repo.write("m.yaml", model)
-    return chat.load(repo.at(), Subject("p.md", "m.yaml", None, ()), user, {"local"}.__contains__)
+def subject(prompt: str, model: str = "provider: local\nmodel: minilm\n", user: str | None = None) -> ChatTarget:
+    at = held({"p.md": prompt, "m.yaml": model})
+    return chat.load(at, Subject("p.md", "m.yaml", None, ()), user, {"local"}.__contains__)
 
 
 def case(given: JSON) -> Case:
@@ -329,13 +328,9 @@ def case(given: JSON) -> Case:
 
 
 @pytest.mark.parametrize("text", LITERAL)
-def test_56_what_looks_like_a_variable_of_the_environment_is_text(
-    repo: Repo, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
+def test_56_what_looks_like_a_variable_of_the_environment_is_text(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("HOUSE_KEY", SECRET)
-    target = subject(
-        repo, f"Say: {text}\n", f"provider: local\nmodel: {json.dumps(text)}\nstop: [{json.dumps(text)}]\n"
-    )
+    target = subject(f"Say: {text}\n", f"provider: local\nmodel: {json.dumps(text)}\nstop: [{json.dumps(text)}]\n")
     request = target.request(case(text))
     assert request.messages[0].content == f"Say: {text}\n"
     assert request.messages[1].content == text
@@ -351,7 +346,8 @@ def test_56_a_path_is_a_path(text: str) -> None:
 def loaded(prompt: str) -> Config:
     text = (
         "version: 1\nproviders: {local: {api: local}}\nsuites:\n  s:\n"
-        f"    target: {{prompt: {json.dumps(prompt)}, model: m.yaml}}\n    golden: g.jsonl\n    scorers: [{{type: exact}}]\n"
+        f"    target: {{prompt: {json.dumps(prompt)}, model: m.yaml}}\n"
+        "    golden: g.jsonl\n    scorers: [{type: exact}]\n"
     )
     document = read_yaml(text.encode(), "ci-eval.yaml")
     return Config("ci-eval.yaml", validate(Policy, document), document)
@@ -369,9 +365,9 @@ def loaded(prompt: str) -> Config:
         "{{{{", "}}}}", "{{> x}}", "{{& x}}", "{{x,y}}",
     ],
 )  # fmt: skip
-def test_57_there_is_no_template_language(repo: Repo, text: str) -> None:
+def test_57_there_is_no_template_language(text: str) -> None:
     """`{{name}}` and nothing else; where a name stands in something larger, only the name is filled in."""
-    filled = subject(repo, text).request(case({"x": "VALUE"})).messages[0].content
+    filled = subject(text).request(case({"x": "VALUE"})).messages[0].content
     assert filled == re.sub(r"\{\{ *x *\}\}", "VALUE", text)
 
 
@@ -379,8 +375,8 @@ def test_57_there_is_no_template_language(repo: Repo, text: str) -> None:
     "name",
     ["__class__", "__init__", "self", "case", "fields", "env", "os", "expected", "id", "keys", "items", "X", "x1"],
 )
-def test_57_only_fields_of_the_input_have_names(repo: Repo, name: str) -> None:
-    target = subject(repo, f"first\n{{{{{name}}}}}\n")
+def test_57_only_fields_of_the_input_have_names(name: str) -> None:
+    target = subject(f"first\n{{{{{name}}}}}\n")
     message = refusal(lambda: target.request(case({"x": "1"})))
     assert message == (
         f'p.md:2: unknown variable "{name}" (case a has x); name a field of the cases\' input, or remove it'
@@ -391,15 +387,15 @@ def test_57_only_fields_of_the_input_have_names(repo: Repo, name: str) -> None:
 @pytest.mark.parametrize(
     "value", ["{{secret}}", "{{x}}", "{{{{secret}}}}", "\\1", "\\g<0>", "{secret}", "{{", "}}", "$1"]
 )
-def test_57_nothing_is_expanded_twice(repo: Repo, value: str) -> None:
-    target = subject(repo, "{{x}}{{x}} {{{{x}}}}", user="{{x}}")
+def test_57_nothing_is_expanded_twice(value: str) -> None:
+    target = subject("{{x}}{{x}} {{{{x}}}}", user="{{x}}")
     request = target.request(case({"x": value, "secret": SECRET}))
     assert request.messages[0].content == f"{value}{value} {{{{{value}}}}}"
     assert request.messages[1].content == value
 
 
-def test_57_a_small_prompt_makes_no_large_request(repo: Repo) -> None:
-    target = subject(repo, "{{x}}" * 100_000, user="{{x}}" * 1000)
+def test_57_a_small_prompt_makes_no_large_request() -> None:
+    target = subject("{{x}}" * 100_000, user="{{x}}" * 1000)
     message = refusal(lambda: target.request(case({"x": "y" * 500_000})))
     assert message == 'p.md: the request of case "a" is too large; shorten it'
 
@@ -411,7 +407,8 @@ def test_57_a_small_prompt_makes_no_large_request(repo: Repo) -> None:
     "path",
     [
         "../secret", "a/../../secret", "/etc/passwd", "/proc/self/environ", "/dev/zero", "/dev/stdin", "file:///etc/passwd",
-        "..", ".", "", "a/..", "a//b", "./a", "\\\\host\\share", "C:\\x", "C:/x\\y", "a\x00b", "a\nb", "a\u202eb", "../" * 40,
+        "..", ".", "", "a/..", "a//b", "./a", "\\\\host\\share", "C:\\x", "C:/x\\y", "a\x00b", "a\nb", "a\u202eb",
+        "../" * 40,
         "..\\secret", "a/./b", "a/", "http://a//b",
     ],
 )  # fmt: skip
@@ -424,9 +421,9 @@ def test_58_a_path_stays_in_the_repository(repo: Repo, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "/proc/self/environ", "a/../../secret"])
 @pytest.mark.parametrize("key", ["train"])
-def test_58_so_does_a_path_in_a_model_config(repo: Repo, key: str, path: str) -> None:
+def test_58_so_does_a_path_in_a_model_config(key: str, path: str) -> None:
     model = f"provider: local\nmodel: minilm\n{key}: {path}\n"
-    message = refusal(lambda: subject(repo, "p", model))
+    message = refusal(lambda: subject("p", model))
     assert message.startswith(f"m.yaml:3: {key}: not a path in the repository; ")
 
 
@@ -557,7 +554,8 @@ ODDITIES = {
     "too small": "-1e400", "long": "1" * 5000, "long fraction": "1" * 400 + ".0", "plus": "+1", "octal": "010",
     "hex": "0x10", "bare point": ".5", "point": "5.", "underscore": "1_000", "arabic digits": "١٢",
     "deep list": "[" * 100_000, "deep closed list": "[" * 5000 + "]" * 5000, "deep object": '{"a":' * 100_000,
-    "51 deep": "[" * 51 + "1" + "]" * 51, "duplicate": '{"a": 1, "a": 1}', "escaped duplicate": '{"a": 1, "\\u0061": 2}',
+    "51 deep": "[" * 51 + "1" + "]" * 51, "duplicate": '{"a": 1, "a": 1}',
+    "escaped duplicate": '{"a": 1, "\\u0061": 2}',
     "duplicate deep": '[{"b": {"a": 1, "a": 2}}]', "high surrogate": '"\\ud800"', "low surrogate": '"\\udc00"',
     "swapped pair": '"\\udc00\\ud800"', "surrogate key": '{"\\ud800": 1}', "NUL": '"\x00"', "newline": '"a\nb"',
     "tab": '"a\tb"', "single quotes": "{'a': 1}", "comment": "// x\n1", "block comment": "/* x */ 1",
@@ -606,10 +604,9 @@ def test_61_a_row_ends_at_a_line_feed_and_nowhere_else() -> None:
 # --- 64: schemas that fetch -------------------------------------------------------------------------------------------
 
 
-def schema_scorer(repo: Repo, schema: JSON, answer: str = '{"a": 1}') -> bool:
+def schema_scorer(schema: JSON, answer: str = '{"a": 1}') -> bool:
     """Whether an answer passes a schema."""
-    repo.write("s.json", json.dumps(schema))
-    at: Snapshot = repo.at()
+    at = held({"s.json": json.dumps(schema)})
     policy = validate(JsonSchema, Document("c", {"type": "json_schema", "schema": "s.json"}))
 
     def embed(texts: object) -> list[list[float]]:
@@ -637,7 +634,7 @@ def _as_dict(value: JSON) -> dict[str, JSON]:
 
 @pytest.mark.parametrize("key", ["$ref", "$dynamicRef", "$recursiveRef"])
 @pytest.mark.parametrize("place", PLACES, ids=range(len(PLACES)))
-def test_64_no_reference_leaves_the_schema(repo: Repo, key: str, place: Callable[[JSON], JSON], tmp_path: Path) -> None:
+def test_64_no_reference_leaves_the_schema(key: str, place: Callable[[JSON], JSON], tmp_path: Path) -> None:
     local = tmp_path / "schema.json"
     local.write_text("{}")
     with Server(Answer(body=b"{}")) as server:
@@ -651,15 +648,15 @@ def test_64_no_reference_leaves_the_schema(repo: Repo, key: str, place: Callable
             "",
             "../x#",
         ):
-            message = refusal(lambda target=target: schema_scorer(repo, place({key: target})))  # type: ignore[misc]
+            message = refusal(lambda target=target: schema_scorer(place({key: target})))  # type: ignore[misc]
             assert message.startswith("s.json:1: ")
             assert 'write references that start with "#"' in message
         for odd in (7, None, ["#"], {"a": "#"}):
-            refusal(lambda odd=odd: schema_scorer(repo, place({key: odd})))  # type: ignore[misc]
+            refusal(lambda odd=odd: schema_scorer(place({key: odd})))  # type: ignore[misc]
     assert server.connections == 0
 
 
-def test_64_an_id_does_not_turn_a_local_reference_into_a_foreign_one(repo: Repo) -> None:
+def test_64_an_id_does_not_turn_a_local_reference_into_a_foreign_one() -> None:
     with Server(Answer(body=b'{"type": "string"}')) as server:
         for schema in (
             {"$id": f"{server.url}/s", "$ref": "#/missing"},
@@ -669,7 +666,7 @@ def test_64_an_id_does_not_turn_a_local_reference_into_a_foreign_one(repo: Repo)
             {"$schema": "https://json-schema.org/draft/2019-09/schema", "$id": server.url, "$recursiveRef": "#x"},
         ):
             try:
-                assert not schema_scorer(repo, schema)
+                assert not schema_scorer(schema)
             except InputError:
                 continue
     assert server.connections == 0
@@ -678,18 +675,18 @@ def test_64_an_id_does_not_turn_a_local_reference_into_a_foreign_one(repo: Repo)
 @pytest.mark.parametrize(
     "kind", ["http://127.0.0.1:{port}/meta", "https://json-schema.org/draft/2099-01/schema", "", 7, ["x"], None, {}]
 )
-def test_64_only_known_dialects(repo: Repo, kind: object) -> None:
+def test_64_only_known_dialects(kind: object) -> None:
     with Server(Answer(body=b"{}")) as server:
         named = kind.format(port=server.port) if isinstance(kind, str) else kind
-        message = refusal(lambda: schema_scorer(repo, {"$schema": named, "type": "object"}))
+        message = refusal(lambda: schema_scorer({"$schema": named, "type": "object"}))
     assert message.startswith("s.json:1: ")
     assert server.connections == 0
 
 
-def test_64_references_within_the_schema_are_followed(repo: Repo) -> None:
+def test_64_references_within_the_schema_are_followed() -> None:
     schema = {"$defs": {"n": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/n"}}}
-    assert schema_scorer(repo, schema)
-    assert not schema_scorer(repo, schema, '{"a": "x"}')
+    assert schema_scorer(schema)
+    assert not schema_scorer(schema, '{"a": "x"}')
 
 
 def test_the_project_itself_loads() -> None:

@@ -1,0 +1,143 @@
+"""How sure a verdict is, in a sentence a suite: what was asked again, and what that showed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from ci_eval.outcome import GateOutcome, SuiteOutcome
+from ci_eval.report.document import CASE, SCORE, Paragraph, Piece, Section, Text, listed
+from ci_eval.report.numbers import between, faithful, plain, points
+from ci_eval.text import Untrusted
+from ci_eval.verdict import DimensionResult, Verdict
+
+_UNKNOWN_PASSES = "A dimension passes only if it would with every unknown score broken."
+
+
+def how_sure(outcome: GateOutcome) -> Iterator[Section]:
+    named = len(outcome.suites) > 1
+    for suite in outcome.suites:
+        name: Text = (Untrusted(suite.suite), ": ") if named else ()
+        yield Section("How sure", (Paragraph((*name, *_certainty(suite))),), importance=93, folded=False)
+
+
+def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
+    unknown = len(suite.comparison.lost())
+    repeatable = suite.base_header.deterministic and not any(result.error for result in suite.dimensions)
+    if unknown:
+        yield f"{CASE.count(unknown)} got no score. {_UNKNOWN_PASSES}"
+        yield "" if repeatable else " "
+    elif repeatable:
+        yield "Every answer of this model is repeatable, so "
+        yield from _resolution(suite)
+    if not repeatable:
+        yield from _confirmed(suite)
+
+
+def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
+    """How few cases make a drop that fails, in the dimension that has the fewest."""
+    gated = [(result, result.limit) for result in suite.dimensions if result.limit != "any" and result.cells]
+    if not gated:
+        yield "any case that broke would have been seen."
+        return
+    result, limit = min(gated, key=lambda item: item[0].cells)
+    yield f"a drop of {points(limit, plain(limit))} or more would have been seen"
+    pairs = suite.comparison.dimension(result.name)
+    if len({pair.weight for pair in pairs}) == 1:
+        few = -(-limit * result.cells // 100)
+        noun = CASE if len({pair.case for pair in pairs}) == len(pairs) else SCORE
+        yield f": {few} of {noun.count(result.cells)} in "
+        yield Untrusted(result.name)
+    yield "."
+
+
+# --- a model that may answer differently each time --------------------------------------------------------------------
+
+
+def _confirmed(suite: SuiteOutcome) -> Iterator[Piece]:
+    flipped = {flip.cell.dimension for flip in suite.flips.values()}
+    told = [result for result in suite.dimensions if result.name in flipped or result.verdict is not Verdict.PASS]
+    asked, lead = _asked(suite)
+    yield lead
+    for number, clause in enumerate(_clauses(told)):
+        yield "; " if number or not asked else ", and "
+        yield from clause
+    yield "."
+
+
+def _asked(suite: SuiteOutcome) -> tuple[bool, str]:
+    """Whether any case was asked again, and how many there were and how often they were."""
+    differed = {case for case, _ in suite.flips}
+    runs: dict[str, int] = {}
+    for (case, _), flip in suite.flips.items():
+        for side in (flip.base, flip.candidate):
+            runs[case] = max(runs.get(case, 0), side.runs + side.lost)
+    times = sorted(count for count in runs.values() if count)
+    lead = f"{CASE.count(len(differed)) if differed else 'No case'} answered differently"
+    if not times:
+        return False, lead
+    which = (
+        "each" if len(times) == len(differed) and len(times) > 1 else "it" if len(differed) == 1 else f"{len(times)}"
+    )
+    often = f"{times[-1]}" if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
+    more = "time" if often == "1" else "times"
+    return True, f"{lead}; main and this PR were asked {often} more {more} about {which}"
+
+
+def _clauses(results: Iterable[DimensionResult]) -> Iterator[Text]:
+    """What is to be said, once for all dimensions that it is true of. `{}` in the words stands for their names."""
+    found: dict[str, list[Piece]] = {}
+    for result in results:
+        found.setdefault(_words(result), []).append(Untrusted(result.name))
+    for words, names in found.items():
+        before, after = words.split("{}")
+        yield (before, *listed(names), after)
+
+
+def _words(result: DimensionResult) -> str:
+    match result.verdict:
+        case Verdict.PASS:
+            return _passed(result)
+        case Verdict.REGRESSION:
+            return _failed(result)
+        case Verdict.INCONCLUSIVE:
+            return _open(result)
+
+
+def _passed(result: DimensionResult) -> str:
+    if result.why == "half margin":
+        return "in {} too few cases differed to reach the limit, so none was asked again"
+    if result.limit == "any":
+        return "in {} no case broke" if result.why == "none broke" else "in {} no case stayed broken"
+    return f"{{}} surely fell by less than {points(result.limit, plain(result.limit))}"
+
+
+def _failed(result: DimensionResult) -> str:
+    if result.why == "diffuse":
+        few = f"{SCORE.count(result.broke)} stayed broken, and the other" if result.broke else ""
+        flips = few or "no single case stayed broken, but the"
+        return f"in {{}} {flips} flips fall on cases that are stable on main, mostly for the worse"
+    if result.limit == "any":
+        return f"in {{}} {SCORE.count(result.broke)} stayed broken"
+    if result.drop < result.limit:
+        return f"it is not sure that {{}} fell by less than {points(result.limit, plain(result.limit))}"
+    low, high = between(result.interval, 1, result.limit)
+    sure = f" ({low} to {high} at 95 %)" if result.error else ""
+    return f"{{}} fell by {points(result.drop, faithful(result.drop, result.limit))}{sure}"
+
+
+def _open(result: DimensionResult) -> str:
+    match result.why:
+        case "deadline":
+            return f"time ran out before {{}} was clear: {_lacking(result)}"
+        case "budget":
+            return f"the budget of reruns ran out before {{}} was clear: {_lacking(result)}"
+        case "no answers":
+            return "nothing is known of {}"
+    return "too many answers were lost to be sure of {}"
+
+
+def _lacking(result: DimensionResult) -> str:
+    flips = f"{SCORE.count(result.unsettled)} that differed need{'s' if result.unsettled == 1 else ''} more reruns"
+    lost = f"{SCORE.count(result.missing)} {'is' if result.missing == 1 else 'are'} unknown"
+    return " and ".join(chain([flips] if result.unsettled else [], [lost] if result.missing else []))
