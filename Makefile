@@ -15,7 +15,7 @@ demo: $(RUNTIME) ## See the gate judge six pull requests, with a model that need
 	@$(BIN)/python -m ci_eval.cli.main demo
 
 test: $(READY) check ## Everything that CI checks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: lint types workflows ## Linters and types, without the tests
 

@@ -35,7 +35,7 @@ class Look(NamedTuple):
     pass_z: float
     """A pass lies this many standard errors below the limit."""
     promoted_runs: int
-    """A partly broken cell is promoted (see `Flip.effect`) when one side always did the same, over so many runs, and …"""
+    """A partly broken cell is promoted (see `Flip.effect`) when one side agreed in all its runs, so many, and …"""
     promoted_effect: Fraction
     """… the other differed from it in this share of its runs or more."""
     full: bool

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from itertools import chain
 
 from ci_eval.outcome import GateOutcome, SuiteOutcome
 from ci_eval.report.document import CASE, SCORE, Paragraph, Piece, Section, Text, listed
-from ci_eval.report.numbers import between, faithful, plain, points
+from ci_eval.report.numbers import between, digits_for, faithful, plain, points
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Verdict
 
@@ -57,7 +58,7 @@ def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
 def _confirmed(suite: SuiteOutcome) -> Iterator[Piece]:
     flipped = {flip.cell.dimension for flip in suite.flips.values()}
     told = [result for result in suite.dimensions if result.name in flipped or result.verdict is not Verdict.PASS]
-    asked, lead = _asked(suite)
+    asked, lead = _asked(len({case for case, _ in suite.flips}), rerun_counts(suite))
     yield lead
     for number, clause in enumerate(_clauses(told)):
         yield "; " if number or not asked else ", and "
@@ -65,23 +66,24 @@ def _confirmed(suite: SuiteOutcome) -> Iterator[Piece]:
     yield "."
 
 
-def _asked(suite: SuiteOutcome) -> tuple[bool, str]:
-    """Whether any case was asked again, and how many there were and how often they were."""
-    differed = {case for case, _ in suite.flips}
-    runs: dict[str, int] = {}
+def rerun_counts(suite: SuiteOutcome) -> tuple[int, ...]:
+    """How often each case that was asked again was asked on a side, at most; lost answers count too. In order of size."""
+    found: dict[str, int] = {}
     for (case, _), flip in suite.flips.items():
-        for side in (flip.base, flip.candidate):
-            runs[case] = max(runs.get(case, 0), side.runs + side.lost)
-    times = sorted(count for count in runs.values() if count)
-    lead = f"{CASE.count(len(differed)) if differed else 'No case'} answered differently"
+        found[case] = max(found.get(case, 0), *(side.runs + side.lost for side in (flip.base, flip.candidate)))
+    return tuple(sorted(count for count in found.values() if count))
+
+
+def _asked(differed: int, times: tuple[int, ...]) -> tuple[bool, str]:
+    """Whether any case was asked again, and how many differed and how often they were asked."""
+    if not differed:
+        return False, "No case answered differently, so none was asked again"
+    lead = f"{CASE.count(differed)} answered differently"
     if not times:
         return False, lead
-    which = (
-        "each" if len(times) == len(differed) and len(times) > 1 else "it" if len(differed) == 1 else f"{len(times)}"
-    )
+    which = f"{len(times)} of them" if len(times) < differed else "each" if differed > 1 else "it"
     often = f"{times[-1]}" if times[0] == times[-1] else f"{times[0]} to {times[-1]}"
-    more = "time" if often == "1" else "times"
-    return True, f"{lead}; main and this PR were asked {often} more {more} about {which}"
+    return True, f"{lead}; main and this PR were asked {often} more times about {which}"
 
 
 def _clauses(results: Iterable[DimensionResult]) -> Iterator[Text]:
@@ -121,7 +123,8 @@ def _failed(result: DimensionResult) -> str:
         return f"in {{}} {SCORE.count(result.broke)} stayed broken"
     if result.drop < result.limit:
         return f"it is not sure that {{}} fell by less than {points(result.limit, plain(result.limit))}"
-    low, high = between(result.interval, 1, result.limit)
+    digits = digits_for(result.drop, (result.limit, Fraction(0)))
+    low, high = (end.replace("-", "−") for end in between(result.interval, digits, result.limit))
     sure = f" ({low} to {high} at 95 %)" if result.error else ""
     return f"{{}} fell by {points(result.drop, faithful(result.drop, result.limit))}{sure}"
 

@@ -77,7 +77,7 @@ def _unknown(result: DimensionResult) -> Text:
     name = Untrusted(result.name)
     if not result.cells or result.missing == result.cells:
         return ("nothing is known of ", name)
-    limit = f"(limit {limit_text(result.limit)})"
+    limit = "(limit: any broken case)" if result.limit == "any" else f"(limit {plain(result.limit)})"
     if result.why in _RAN_OUT:
         return (f"{_RAN_OUT[result.why]} ran out before ", name, f" was clear {limit}")
     if not result.missing:

@@ -10,7 +10,7 @@ from typing import get_args
 from ci_eval.changes import Role
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
-from ci_eval.report.certainty import how_sure
+from ci_eval.report.certainty import how_sure, rerun_counts
 from ci_eval.report.document import (
     CASE,
     Listing,
@@ -82,10 +82,9 @@ def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
 
 def _about_scores(suite: SuiteOutcome) -> Iterator[Paragraph]:
     """Why base, this PR and the change between them need not add up."""
-    runs = [side.runs for flip in suite.flips.values() for side in (flip.base, flip.candidate)]
-    if any(runs):
-        more = f"{'up to ' if len({*runs} - {0}) > 1 else ''}{Noun('further run', 'further runs').count(max(runs))}"
-        words = f"the change is by {more} of the cells that differed"
+    if runs := rerun_counts(suite):
+        most = f"{runs[-1]}" if runs[0] == runs[-1] else f"up to {runs[-1]}"
+        words = f"the change is by {most} further runs a side of what differed"
         yield Paragraph((f"Scores are of one run a side; {words}.",))
     elif any(result.error for result in suite.dimensions):
         yield Paragraph(("Scores are of one run a side; what differed and was not asked again is not in the change.",))

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
 
-from making import judged
+from making import repeatable
 
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.config import GatePolicy
+from ci_eval.confirm import Confirmation, Rerun, Result, start
 from ci_eval.datasets import Leak
+from ci_eval.evidence import Key, Stored
 from ci_eval.golden.cases import Case, Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
+from ci_eval.rerun import first_answers, question_of
 from ci_eval.text import Untrusted
-from ci_eval.verdict import worst
+from ci_eval.verdict import decide, worst
 
 BASE, CANDIDATE = "a" * 40, "b" * 40
 Change = Literal["broke", "repaired", "lost", "same"]
@@ -91,12 +95,16 @@ def some(total: int = 300, *, broke: int = 0, repaired: int = 0, lost: int = 0) 
 
 def suite(compared: Comparison | None = None, *, gate: GatePolicy | None = None, **different: Any) -> SuiteOutcome:
     compared = compared or comparison(some())
+    return confirmed(compared, repeatable(compared, gate or GatePolicy()), **different)
+
+
+def confirmed(compared: Comparison, confirmation: Confirmation, **different: Any) -> SuiteOutcome:
     fields: dict[str, Any] = {
         "suite": "helpdesk",
-        "dimensions": judged(compared, gate or GatePolicy()),
+        "dimensions": decide(compared, confirmation),
         "comparison": compared,
-        "flips": {},
-        "quarantined": (),
+        "flips": confirmation.flips,
+        "quarantined": tuple(sorted(confirmation.question.quarantined)),
         "notes": (),
         "edits": NO_EDITS,
         "new_cases": {},
@@ -107,6 +115,42 @@ def suite(compared: Comparison | None = None, *, gate: GatePolicy | None = None,
         "calls": len(compared.cases),
     }
     return SuiteOutcome(**{**fields, **different})
+
+
+NOISY = HEADER.model_copy(update={"deterministic": False})
+Runs = Mapping[str, tuple[str, str]]
+"""What reruns of a case do on main and on the candidate, over and over: a letter each, + or -, x where it is lost."""
+_RUN = {"+": True, "-": False, "x": None}
+
+
+def rerun(
+    compared: Comparison,
+    runs: Runs,
+    gate: GatePolicy | None = None,
+    *,
+    stored: Mapping[Key, Stored] | None = None,
+    stop: Literal["deadline", "budget"] | None = None,
+    **different: Any,
+) -> SuiteOutcome:
+    """A suite whose model does not repeat itself; with `stop`, the first batch of reruns is the last."""
+    policy = gate or GatePolicy()
+    limits = {pair.dimension: policy.limit(pair.dimension) for pair in compared.pairs}
+    state = start(question_of(compared, limits, set(), stored or {}), *first_answers(compared))
+    made = Counter[tuple[str, str]]()
+    while todo := state.todo():
+        if stop and state.level > 1:
+            state = state.stop(stop)
+            break
+        state = state.observe(result for one in todo for result in _run(one, compared, runs, made))
+    return confirmed(compared, state, **{"base_header": NOISY, **different})
+
+
+def _run(asked: Rerun, compared: Comparison, runs: Runs, made: Counter[tuple[str, str]]) -> Iterator[Result]:
+    letters = runs.get(asked.case, ("x", "x"))[asked.side == "candidate"]
+    for _ in range(asked.runs):
+        passed = _RUN[letters[made[asked.case, asked.side] % len(letters)]]
+        made[asked.case, asked.side] += 1
+        yield asked.case, asked.side, {pair.scorer: passed for pair in compared.pairs if pair.case == asked.case}
 
 
 def joined(*parts: Comparison) -> Comparison:

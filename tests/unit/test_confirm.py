@@ -178,8 +178,17 @@ def test_five_cells_are_no_diffuse_drop() -> None:
 
 
 def test_cells_of_one_case_have_one_vote_on_a_diffuse_drop() -> None:
-    question = Question(cells(100, scorers=("a", "b", "c")), {"d": ONE})
-    assert decide(question, once("c1", "c2", "c3")).verdict == "pass"
+    """Six cases flip, base fails four of them later: six cells of two cases are left, which is two votes."""
+    flaky = {"c3", "c4", "c5", "c6"}
+
+    def passes(case: str, _scorer: str, side: Side, run: int) -> bool:
+        if side == "base":
+            return case not in flaky or run != 16
+        return case not in {"c1", "c2", *flaky} or run > 0
+
+    driver = Driver(passes)
+    found = driver.decide(Question(cells(100, scorers=("a", "b", "c")), {"d": ONE}))["d"]
+    assert (found.verdict, len(driver.todos)) == ("pass", 3)
 
 
 @pytest.mark.parametrize(("broke", "verdict"), [(2, "pass"), (3, "regression")])
@@ -421,7 +430,7 @@ def _chance(*names: object) -> float:
 RATES = (0.0, 0.5, 0.95, 1.0, 1.0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_it_always_ends_within_the_budget(world: tuple[Question, Passes]) -> None:
     question, passes = world
@@ -435,14 +444,14 @@ def test_it_always_ends_within_the_budget(world: tuple[Question, Passes]) -> Non
     assert not {(case, side) for todo in driver.todos for case, side, _ in todo if case in question.same}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(world: tuple[Question, Passes], order: random.Random) -> None:
     question, passes = world
     assert Driver(passes).decide(question) == Driver(passes, order).decide(question)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_a_pass_never_rests_on_missing_data(world: tuple[Question, Passes]) -> None:
     """Had all broken that was lost, what was repaired would still keep the drop below the limit."""
@@ -463,7 +472,7 @@ def _may_have_broken(state: Confirmation, cell: Cell) -> bool:
     return (base is None or candidate is None) and base is not False and not candidate
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_nothing_changed_and_nothing_lost_never_fails_when_runs_cannot_differ(world: tuple[Question, Passes]) -> None:
     question, _ = world
@@ -471,7 +480,7 @@ def test_nothing_changed_and_nothing_lost_never_fails_when_runs_cannot_differ(wo
     assert {each.verdict for each in found.values() if each.seen} <= {"pass"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds())
 def test_with_sure_answers_the_rule_is_exactly_a_drop_of_the_limit(world: tuple[Question, Passes]) -> None:
     """No call, no error: fail at a drop of the limit or more, pass below it."""

@@ -64,7 +64,8 @@ def test_a_number_that_is_an_address_to_the_resolver_only_is_refused(url: str) -
     "https://api.openai.com[::1]", "https://[::1]a.example", "https://a.example:", "https://[zz]/",
     "https://a..example", "https://.example",
     "https://a.example/v1?", "https://a.example/?key=1", "https://a.example/v1#", "https://a.example/a\\b",
-    "https://a.example/@b", "https://a.example/a b", "https://a.example/é", "https://a.example/\x7f", "https://a%2eexample", "https://a,b", "https://a;b", "https://(a)", "https://*"])  # fmt: skip
+    "https://a.example/@b", "https://a.example/a b", "https://a.example/é", "https://a.example/\x7f",
+    "https://a%2eexample", "https://a,b", "https://a;b", "https://(a)", "https://*"])  # fmt: skip
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(InputError, match="base_url"):
         origin_of(url)

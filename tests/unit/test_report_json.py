@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 from hostile import HOSTILE
-from report_factory import comparison, full, outcome, realistic, some, suite
+from report_factory import comparison, full, outcome, realistic, rerun, some, suite
 
 from ci_eval.changes import Changes, FileChange, SuiteChanges
 from ci_eval.config import GatePolicy
+from ci_eval.evidence import Stored
 from ci_eval.report.json_report import to_json
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
@@ -28,10 +29,14 @@ def test_numbers_are_exact_to_four_digits() -> None:
         {
             "name": "task_accuracy",
             "verdict": "regression",
+            "why": "settled",
             "base": "100.0000",
             "candidate": "96.6667",
             "drop": "3.3333",
             "worst_drop": "3.3333",
+            "standard_error": 0.0,
+            "interval": ["3.3333", "3.3333"],
+            "fresh_runs": 0,
             "limit": "1.0000",
             "cells": 300,
             "broke": 10,
@@ -51,6 +56,44 @@ def test_a_drop_just_below_the_limit_is_not_rounded_onto_it() -> None:
 def test_unknown_scores_are_null() -> None:
     [dimension] = to_json(outcome(suite(comparison({"a": "lost"}))))["suites"][0]["dimensions"]
     assert dimension["candidate"] is None
+
+
+class TestReruns:
+    def test_a_dimension_says_what_it_stands_on(self) -> None:
+        one = rerun(comparison(some(300, broke=2)), {"case-0000": ("+", "-"), "case-0001": ("+-", "-+")})
+        [found] = to_json(outcome(one))["suites"][0]["dimensions"]
+        assert (found["why"], found["fresh_runs"], found["broke"]) == ("interim look", 28, 1)
+        assert found["standard_error"] > 0
+        low, high = map(float, found["interval"])
+        assert low < float(found["drop"]) < high < 1
+
+    def test_flipped_cells_with_their_reruns(self) -> None:
+        one = rerun(comparison(some(300, broke=2)), {"case-0000": ("+", "-"), "case-0001": ("+-", "-+x")})
+        found = to_json(outcome(one))["suites"][0]
+        assert [flip["fate"] for flip in found["flips"]] == ["stayed", "went"]
+        assert [broken["case"] for broken in found["broken"]] == ["case-0000"]
+        assert found["flips"][0] == {
+            "case": "case-0000",
+            "scorer": "exact",
+            "dimension": "task_accuracy",
+            "change": "broke",
+            "fate": "stayed",
+            "base": {"repeatable": False, "reruns": 7, "passed": 7, "lost": 0},
+            "candidate": {"repeatable": False, "reruns": 7, "passed": 0, "lost": 0},
+        }
+        assert found["flips"][1]["candidate"]["lost"] > 0
+
+    def test_a_repaired_cell_that_did_not_stay_so_is_not_repaired(self) -> None:
+        one = rerun(comparison(some(300, broke=2, repaired=1)), {f"case-{n:04}": ("+-", "-+") for n in range(3)})
+        found = to_json(outcome(one))["suites"][0]
+        assert found["repaired"] == found["broken"] == []
+        assert [flip["change"] for flip in found["flips"]] == ["broke", "broke", "repaired"]
+
+    def test_quarantined_cells(self) -> None:
+        one = rerun(comparison(some(300)), {}, stored={("case-0007", "exact"): Stored(3, 5)})
+        found = to_json(outcome(one))["suites"][0]
+        assert found["quarantined"] == [{"case": "case-0007", "scorer": "exact"}]
+        assert found["dimensions"][0]["cells"] == 299
 
 
 def test_cases_by_what_became_of_them() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from report_factory import (
-    HEADER,
     cell,
     comparison,
     full,
@@ -17,6 +19,7 @@ from report_factory import (
     outcome,
     realistic,
     record,
+    rerun,
     revealed,
     some,
     suite,
@@ -25,12 +28,15 @@ from report_factory import (
 from ci_eval.comparison import Comparison
 from ci_eval.config import GatePolicy
 from ci_eval.datasets import Leak
+from ci_eval.evidence import Stored
 from ci_eval.golden.cases import Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report.document import Entries, Section, Sides, Table
 from ci_eval.report.model import build
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
+
+WENT = "Cases that flipped once and did not stay broken"
 
 
 def headline(one: GateOutcome) -> str:
@@ -276,15 +282,205 @@ class TestCertainty:
     def test_only_strict_dimensions(self) -> None:
         assert said(outcome(gated(limit="any")), "How sure").endswith("any case that broke would have been seen.")
 
-    def test_a_model_that_does_not(self) -> None:
-        noisy = suite(base_header=HEADER.model_copy(update={"deterministic": False}))
-        assert said(outcome(noisy), "How sure") == (
-            "Each side was asked once per case, and this model does not always answer alike: "
-            "a few flipped cases may be noise."
-        )
-
     def test_lost_cases_are_counted(self) -> None:
         assert said(outcome(gated(lost=1)), "How sure").startswith("1 case got no score.")
+
+
+BROKEN, COIN, BACK = ("+", "-"), ("+-", "-+"), ("+", "+")
+ANY = GatePolicy(per_dimension={"task_accuracy": "any"})
+
+
+def confirmed(
+    *runs: tuple[str, str], repaired: int = 0, gate: GatePolicy | None = None, **different: Any
+) -> GateOutcome:
+    """300 cases, of which the first broke (and the last of them were repaired), and what their reruns do."""
+    compared = comparison(some(300, broke=len(runs) - repaired, repaired=repaired))
+    return outcome(rerun(compared, {f"case-{number:04}": one for number, one in enumerate(runs)}, gate, **different))
+
+
+class TestConfirmedChange:
+    def test_the_change_is_by_reruns_with_its_interval(self) -> None:
+        one = confirmed(*[BROKEN] * 8, ("+", "-----+"))
+        [row] = rows(one, "Dimensions")
+        assert row[1:4] == ["100.0", "97.0", "−3.0 (−3.2 to −2.8)"]
+        words = "Scores are of one run a side; the change is by 7 further runs a side of what differed."
+        assert words in said(one, "Dimensions")
+
+    def test_what_is_settled_has_no_interval(self) -> None:
+        assert rows(confirmed(*[BROKEN] * 9), "Dimensions")[0][3] == "−3.0"
+
+    def test_repeatable_scores_need_no_words(self) -> None:
+        assert "one run a side" not in said(outcome(gated(broke=9)), "Dimensions")
+
+    def test_what_was_not_asked_again_is_not_in_the_change(self) -> None:
+        one = confirmed(("x", "x"))
+        assert rows(one, "Dimensions")[0][1:7] == ["100.0", "99.7", "0.0", "1", "0", "0"]
+        assert "what differed and was not asked again is not in the change" in said(one, "Dimensions")
+
+    def test_only_what_stayed_is_counted(self) -> None:
+        one = confirmed(BROKEN, COIN, COIN, ("-", "+"), ("-+", "+-"), repaired=2)
+        assert rows(one, "Dimensions")[0][5:7] == ["1", "1"]
+        assert rows(one, "Strata and categories")[0][5:] == ["1", "1"]
+
+    @given(st.lists(st.tuples(*[st.text("+-x", min_size=1, max_size=9)] * 2), max_size=9))
+    def test_an_interval_never_contradicts_a_pass(self, runs: list[tuple[str, str]]) -> None:
+        one = confirmed(*runs)
+        [row] = rows(one, "Dimensions")
+        shown = [Fraction(text.replace("−", "-")) for text in re.findall(r"[−+]?[0-9.]+[0-9]", row[3])]
+        if row[-1] == "pass":
+            assert min(shown) > -1
+        if "fell by" in headline(one):
+            assert shown[0] <= -1
+
+    def test_unknown_scores_are_added_to_what_was_confirmed(self) -> None:
+        compared = comparison(some(300, broke=3, lost=1))
+        one = outcome(rerun(compared, {f"case-{number:04}": BACK for number in range(3)}))
+        assert re.fullmatch(r"0\.0 \(.* to .*; at worst −0\.3\)", rows(one, "Dimensions")[0][3])
+
+
+class TestConfirmedCases:
+    def test_a_broken_case_says_what_reruns_said(self) -> None:
+        words = said(confirmed(*[BROKEN] * 3), "Cases that broke")
+        assert "category is other, not billing (reruns: main 7 of 7, this PR 0 of 7)" in words
+
+    def test_lost_reruns_are_told(self) -> None:
+        assert "(reruns: main 4 of 4 and 3 lost, this PR 0 of 7)" in said(
+            confirmed(BROKEN, BROKEN, ("+x", "-")), "Cases that broke"
+        )
+
+    def test_what_did_not_stay_broken_has_a_fold_of_its_own(self) -> None:
+        one = confirmed(BROKEN, COIN, BACK)
+        assert [section(one, title).count for title in ("Cases that broke", WENT)] == [1, 2]
+        assert said(one, WENT).startswith("case-0001, exact (task_accuracy): category is other, not billing (reruns: ")
+        assert "case-0001" not in said(one, "Cases that broke")
+
+    def test_the_largest_loss_comes_first(self) -> None:
+        one = confirmed(("+", "--+"), BROKEN, ("+", "-----+"))
+        [entries] = section(one, "Cases that broke").blocks
+        assert isinstance(entries, Entries)
+        assert [entry.name.text() for entry in entries.items] == ["case-0001", "case-0002", "case-0000"]
+
+    def test_what_was_not_asked_again_is_not_called_broken(self) -> None:
+        one = confirmed(("x", "x"))
+        assert "Cases that broke" not in titles(one)
+        assert section(one, "Cases that broke in one run, not confirmed").count == 1
+
+    def test_repaired_cases_that_did_not_stay_so(self) -> None:
+        one = confirmed(BACK, BACK, ("-", "+"), ("-+", "+-"), repaired=2)
+        assert section(one, "Cases repaired").count == 1
+        assert said(one, "Cases repaired").startswith("case-0002")
+        assert "not confirmed: case-0003" in said(one, "Cases repaired")
+
+    def test_cases_taken_away_are_only_called_broken_if_they_stayed_so(self) -> None:
+        edits = Edits((), ("case-0000", "case-0001"), ())
+        words = said(confirmed(BROKEN, BACK, edits=edits), "Golden cases that it breaks")
+        assert "breaks 1 of them" in words
+        assert "Golden cases that it breaks" not in titles(confirmed(BACK, BACK, edits=edits))
+
+    def test_hidden_texts_stay_hidden(self) -> None:
+        report = build(confirmed(BROKEN, COIN, COIN), show_outputs=False)
+        assert "not billing" not in revealed(report.sections)
+        assert "this PR 0 of 7" in revealed(report.sections)
+
+    def test_coin_flips_on_main(self) -> None:
+        one = confirmed(BROKEN, stored={("case-0000", "exact"): Stored(2, 5), ("case-0009", "exact"): Stored(3, 5)})
+        found = section(one, "Coin flips on main")
+        assert not found.folded
+        assert said(one, "Coin flips on main").startswith(
+            "Coin flips on main, not gated; fix the case or the prompt:case-0000 (exact), case-0009 (exact)"
+        )
+        assert "Cases that broke" not in titles(one)
+
+
+class TestConfirmedHeadline:
+    def test_any_counts_what_stayed_broken(self) -> None:
+        assert headline(confirmed(BROKEN, BACK, COIN, gate=ANY)) == (
+            "1 score of task_accuracy broke (limit: any broken case)"
+        )
+
+    def test_a_partly_broken_cell_that_fails_is_counted(self) -> None:
+        one = confirmed(("+", "++-"), gate=ANY)
+        assert headline(one) == "1 score of task_accuracy broke (limit: any broken case)"
+        assert section(one, "Cases that broke").count == 1
+
+    def test_what_does_not_fail_where_any_does_is_not_broken(self) -> None:
+        one = confirmed(("+++++++++-", "-+--"), gate=ANY)
+        assert headline(one) == "no case broke in task_accuracy"
+        assert "Cases that broke" not in titles(one)
+
+    def test_out_of_time(self) -> None:
+        one = confirmed(*[("+", "+-")] * 6, stop="deadline")
+        assert headline(one) == "time ran out before task_accuracy was clear (limit 1)"
+
+    def test_lost_reruns(self) -> None:
+        one = confirmed(*[("+++x", "+++x")] * 9)
+        assert headline(one) == "too many reruns were lost to be sure of task_accuracy (limit 1)"
+
+    def test_a_drop_below_its_limit_is_not_called_a_fall_by_it(self) -> None:
+        one = judged_as(drop=Fraction(1, 2), error=0.4, why="final look", fresh=80)
+        assert headline(one) == "task_accuracy may have fallen by its limit or more (limit 1)"
+        assert "it is not sure that task_accuracy fell by less than 1 point." in said(one, "How sure")
+
+    def test_a_diffuse_drop(self) -> None:
+        one = confirmed(*[BACK] * 12)
+        assert headline(one) == "task_accuracy lost a little on many cases (limit 1)"
+
+
+def judged_as(**different: Any) -> GateOutcome:
+    """A regression that stands on something else."""
+    one = rerun(comparison(some(300, broke=3)), {f"case-{number:04}": BROKEN for number in range(3)})
+    return outcome(replace(one, dimensions=(replace(one.dimensions[0], **different),)))
+
+
+class TestHowSure:
+    def test_no_case_differed(self) -> None:
+        assert said(confirmed(), "How sure") == "No case answered differently, so none was asked again."
+
+    def test_surely_below_the_limit(self) -> None:
+        assert said(confirmed(COIN, COIN, COIN), "How sure") == (
+            "3 cases answered differently; main and this PR were asked 7 more times about each, "
+            "and task_accuracy surely fell by less than 1 point."
+        )
+
+    def test_a_fall(self) -> None:
+        words = said(confirmed(*[BROKEN] * 8, ("+", "-----+")), "How sure")
+        assert words.endswith(", and task_accuracy fell by 3.0 points (2.8 to 3.2 at 95 %).")
+
+    def test_too_few_to_ask_again(self) -> None:
+        assert said(confirmed(("x", "x")), "How sure") == (
+            "1 case answered differently; in task_accuracy too few cases differed to reach the limit, "
+            "so none was asked again."
+        )
+
+    @pytest.mark.parametrize(
+        ("stop", "words"), [("deadline", "time ran out"), ("budget", "the budget of reruns ran out")]
+    )
+    def test_what_is_missing(self, stop: Literal["deadline", "budget"], words: str) -> None:
+        assert said(confirmed(*[("+", "+-")] * 6, stop=stop), "How sure").endswith(
+            f", and {words} before task_accuracy was clear: 6 scores that differed need more reruns."
+        )
+
+    def test_diffuse(self) -> None:
+        assert said(confirmed(*[BACK] * 12), "How sure").endswith(
+            "asked 20 more times about each, and in task_accuracy no single case stayed broken, "
+            "but the flips fall on cases that are stable on main, mostly for the worse."
+        )
+
+    def test_any(self) -> None:
+        assert said(confirmed(BROKEN, gate=ANY), "How sure").endswith(
+            "7 more times about it, and in task_accuracy 1 score stayed broken."
+        )
+        assert said(confirmed(BACK, gate=ANY), "How sure").endswith(", and in task_accuracy no case stayed broken.")
+
+    def test_dimensions_of_which_the_same_is_true_share_a_clause(self) -> None:
+        two = joined(comparison(some(300, broke=3)), comparison(some(300, broke=3), "tone"))
+        one = outcome(rerun(two, {f"case-{number:04}": COIN for number in range(3)}))
+        assert said(one, "How sure").endswith("and task_accuracy, tone surely fell by less than 1 point.")
+
+    def test_lost_cases_come_first(self) -> None:
+        one = outcome(rerun(comparison(some(300, broke=1, lost=1)), {}))
+        assert said(one, "How sure").startswith("1 case got no score. ")
+        assert "1 case answered differently; " in said(one, "How sure")
 
 
 class TestProvenance:
