@@ -67,7 +67,7 @@ def _confirmed(suite: SuiteOutcome) -> Iterator[Piece]:
 
 
 def rerun_counts(suite: SuiteOutcome) -> tuple[int, ...]:
-    """How often each case that was asked again was asked on a side, at most; lost answers count too. In order of size."""
+    """How often the cases that were asked again were asked on a side, lost answers included; in order of size."""
     found: dict[str, int] = {}
     for (case, _), flip in suite.flips.items():
         found[case] = max(found.get(case, 0), *(side.runs + side.lost for side in (flip.base, flip.candidate)))

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from gated import ASKED, POLICY, PROMPT, ROWS, WORSE, Product, row, rows
 from making import (
-    judged,
     PATIENT,
     Scripted,
     case,

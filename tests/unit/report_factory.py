@@ -189,6 +189,7 @@ def full(text: str = "ordinary", *, id_text: str = "case") -> GateOutcome:
     hostile = Untrusted(text)
     one = suite(
         compared,
+        quarantined=((names[1], text),),
         notes=(ChangeNote("prompt", hostile, (hostile, hostile), hostile), ChangeNote(text, hostile, (hostile,))),
         edits=Edits(("new-1", "new-2"), ("gone-1",), ("other-1",)),
         new_cases={"new-1": record("new-1", cell(False, reason=text), output=text)},

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hostile import HOSTILE, Page, hostile_text
 from hypothesis import given, settings
-from report_factory import comparison, full, outcome, realistic, some, suite
+from report_factory import comparison, full, outcome, realistic, rerun, some, suite
 
 from ci_eval.golden.cases import Edits
 from ci_eval.outcome import GateOutcome
@@ -49,6 +49,19 @@ def test_no_text_changes_anything_but_what_stands_in_code(text: str) -> None:
     check_nothing_escapes(text)
 
 
+def confirmed(text: str = "ordinary") -> GateOutcome:
+    """Flips that stayed, went and were not asked again, under a scorer and a dimension of that name."""
+    compared = comparison({**some(300, broke=4, repaired=2)}, text)
+    compared = replace(compared, pairs=tuple(replace(pair, scorer=text) for pair in compared.pairs))
+    runs = {"case-0000": ("+", "-"), "case-0001": ("+-", "-+"), "case-0002": ("+", "+"), "case-0004": ("-", "+")}
+    return outcome(rerun(compared, runs, quarantined=(("case-0009", text),)))
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text], ids=str)
+def test_hostile_names_of_what_was_rerun_stand_in_code(text: str) -> None:
+    assert skeleton(confirmed(text)) == skeleton(confirmed())
+
+
 @pytest.mark.parametrize("name", ["www.evil.example", "__bold__", "_a_", "-", "1.", "deadbeefdeadbeefdeadbeef"])
 def test_case_ids_are_not_links_or_emphasis(name: str) -> None:
     assert skeleton(full(id_text=name)) == skeleton(full())
@@ -80,6 +93,13 @@ def test_numbers_reach_the_page_as_they_were_written() -> None:
     """Tabulate would make 96.0 to 96 and 1e5 to 100000."""
     one = outcome(suite(comparison(some(300, broke=12), dimension="1e5")))
     assert "| `1e5`       |  100.0 |      96.0 |     −4.0 |" in comment(build(one))
+
+
+def test_reruns_reach_the_page() -> None:
+    text = comment(build(confirmed()))
+    assert "(reruns: main 7 of 7, this PR 0 of 7)" in text
+    assert "<summary>Cases that flipped once and did not stay broken (2)</summary>" in text
+    assert "Coin flips on main, not gated; fix the case or the prompt:\n\n- `case-0009` (`ordinary`)" in text
 
 
 class TestRoom:

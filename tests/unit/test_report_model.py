@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_factory import (
     cell,
@@ -322,6 +322,7 @@ class TestConfirmedChange:
         assert rows(one, "Dimensions")[0][5:7] == ["1", "1"]
         assert rows(one, "Strata and categories")[0][5:] == ["1", "1"]
 
+    @settings(deadline=None, max_examples=50)
     @given(st.lists(st.tuples(*[st.text("+-x", min_size=1, max_size=9)] * 2), max_size=9))
     def test_an_interval_never_contradicts_a_pass(self, runs: list[tuple[str, str]]) -> None:
         one = confirmed(*runs)
@@ -329,7 +330,7 @@ class TestConfirmedChange:
         shown = [Fraction(text.replace("−", "-")) for text in re.findall(r"[−+]?[0-9.]+[0-9]", row[3])]
         if row[-1] == "pass":
             assert min(shown) > -1
-        if "fell by" in headline(one):
+        if headline(one).startswith("task_accuracy fell by"):
             assert shown[0] <= -1
 
     def test_unknown_scores_are_added_to_what_was_confirmed(self) -> None:
@@ -413,7 +414,7 @@ class TestConfirmedHeadline:
         assert headline(one) == "time ran out before task_accuracy was clear (limit 1)"
 
     def test_lost_reruns(self) -> None:
-        one = confirmed(*[("+++x", "+++x")] * 9)
+        one = confirmed(*[("+x", "+x")] * 5)
         assert headline(one) == "too many reruns were lost to be sure of task_accuracy (limit 1)"
 
     def test_a_drop_below_its_limit_is_not_called_a_fall_by_it(self) -> None:
@@ -519,6 +520,7 @@ def test_sections_stand_in_the_order_of_the_design() -> None:
         "Problem",
         "Dimensions",
         "Warnings",
+        "Coin flips on main",
         "What changed",
         "Cases that broke",
         "Cases repaired",

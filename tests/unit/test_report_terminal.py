@@ -7,7 +7,7 @@ import io
 import pytest
 from hostile import HOSTILE, hostile_text
 from hypothesis import given, settings
-from report_factory import comparison, full, outcome, realistic, some, suite
+from report_factory import comparison, full, outcome, realistic, rerun, some, suite
 
 from ci_eval.outcome import GateOutcome
 from ci_eval.report.json_report import to_json
@@ -75,6 +75,15 @@ def test_lines_of_a_text_stay_lines() -> None:
 def test_long_lists_are_counted() -> None:
     printed = shown(outcome(suite(comparison(some(50, broke=50)))), most=5)
     assert "45 more broken cases are in the run files." in printed
+
+
+def test_what_reruns_said_is_told() -> None:
+    runs = {"case-0000": ("+", "-"), "case-0001": ("+-", "-+")}
+    printed = shown(outcome(rerun(comparison(some(300, broke=2)), runs, quarantined=(("a", "exact"),))))
+    assert "(reruns: main 7 of 7, this PR 0 of" in printed
+    assert "Cases that flipped once and did not stay broken (1)" in printed
+    assert "Coin flips on main, not gated" in printed
+    assert "surely fell by less than 1 point" in " ".join(printed.split())
 
 
 def test_every_renderer_tells_every_verdict() -> None:
