@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -482,7 +483,13 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
     max_leaves=20,
 )
-yaml_words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Cn", "Zl", "Zp"]), max_size=12)
+yaml_words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Cn", "Zl", "Zp"]), max_size=12
+).filter(
+    lambda word: (
+        not re.fullmatch(r"[-+.eE0-9]+", word)
+    )  # `0E0` is a number to YAML 1.2, and a word to the library's 1.1
+)
 yaml_plain = st.recursive(
     st.none() | st.booleans() | numbers | yaml_words,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(yaml_words, inner, max_size=4),

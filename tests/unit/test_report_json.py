@@ -130,7 +130,7 @@ def test_no_string_of_it_is_a_workflow_command(text: str) -> None:
 @pytest.mark.parametrize("how", ["policy", "argument"])
 def test_hidden_texts_are_not_in_it(how: str) -> None:
     one = full("a secret")
-    plain = replace(one.suites[0], leaks=(), warnings=(), notes=())
+    plain = replace(one.suites[0], leaks=(), warnings=(), quarantined=(), notes=())
     one = replace(one, suites=(plain,), problem=None, policy_notes=(), hide_outputs=how == "policy")
     assert "a secret" not in json.dumps(to_json(one, show_outputs=how != "argument"))
 

@@ -51,8 +51,8 @@ def test_no_text_changes_anything_but_what_stands_in_code(text: str) -> None:
 
 def confirmed(text: str = "ordinary") -> GateOutcome:
     """Flips that stayed, went and were not asked again, under a scorer and a dimension of that name."""
-    compared = comparison({**some(300, broke=4, repaired=2)}, text)
-    compared = replace(compared, pairs=tuple(replace(pair, scorer=text) for pair in compared.pairs))
+    compared = comparison(some(300, broke=4, repaired=2))
+    compared = replace(compared, pairs=tuple(replace(pair, scorer=text, dimension=text) for pair in compared.pairs))
     runs = {"case-0000": ("+", "-"), "case-0001": ("+-", "-+"), "case-0002": ("+", "+"), "case-0004": ("-", "+")}
     return outcome(rerun(compared, runs, quarantined=(("case-0009", text),)))
 

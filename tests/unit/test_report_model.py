@@ -506,7 +506,7 @@ class TestHiding:
         words = "a quiet answer"
         one = replace(full(words), problem=None, policy_notes=(), hide_outputs=how == "policy")
         notes = (ChangeNote("prompt", Untrusted("p.md"), (), Untrusted(words)),)
-        one = replace(one, suites=(replace(one.suites[0], leaks=(), warnings=(), notes=notes),))
+        one = replace(one, suites=(replace(one.suites[0], leaks=(), warnings=(), quarantined=(), notes=notes),))
         report = build(one, show_outputs=how != "argument")
         assert words not in revealed(report.sections)
         assert "Cases that broke" in [section.title for section in report.sections]
