@@ -37,7 +37,7 @@ class Reruns:
     def confirm(self, comparison: Comparison, gate: GatePolicy, stored: Mapping[Key, Stored]) -> Confirmation:
         """Rerun what differs until every dimension is decided; what is open at the deadline is inconclusive."""
         limits = {name: gate.limit(name) for name in self.suite.scorers.dimensions()}
-        question = question_of(comparison, limits, set(self._deterministic()), stored)
+        question = question_of(comparison, limits, set(self._deterministic(comparison)), stored)
         state = start(question, *first_answers(comparison))
         while todo := state.todo():
             if self.session.deadline.remaining() <= 0:
@@ -45,10 +45,13 @@ class Reruns:
             state = state.observe(self._run(todo, first_look=state.level == 0))
         return state
 
-    def _deterministic(self) -> Iterable[tuple[str, Side]]:
+    def _deterministic(self, comparison: Comparison) -> Iterable[tuple[str, Side]]:
+        """Where asking again could only give the same answer; what was refused for what it is will be refused again."""
+        first: Mapping[Side, Mapping[str, Record]] = {"base": comparison.base, "candidate": comparison.candidate}
         for side, evaluator in self.sides.items():
             for case in self.suite.golden.cases.values():
-                if evaluator.is_deterministic(case):
+                record = first[side].get(case.id)
+                if evaluator.is_deterministic(case) or (record and record.error_kind == "request"):
                     yield case.id, side
 
     def _run(self, todo: Iterable[Rerun], *, first_look: bool) -> list[Result]:

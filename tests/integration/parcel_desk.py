@@ -26,6 +26,9 @@ TRIAGE_GOLDEN = "quality/triage/tickets.yaml"
 FAQ_GOLDEN = "quality/faq.csv"
 TRIAGE_CASES, FAQ_CASES = 4, 3
 
+SETTLING = 2 * 7
+"""Reruns of a case that broke outright: both sides, as often as it takes to be sure."""
+
 Files = Mapping[str, str | None]
 """Texts by path; None: the file is taken away."""
 

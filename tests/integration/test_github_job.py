@@ -23,6 +23,7 @@ from parcel_desk import (
     FILES,
     KEY,
     KEY_ENV,
+    SETTLING,
     TRIAGE_CASES,
     TRIAGE_PROMPT,
     Files,
@@ -401,7 +402,7 @@ def test_a_push_to_main_stores_a_baseline_that_the_next_pull_request_uses(
     assert before == TRIAGE_CASES + FAQ_CASES
     assert [path.split("/")[1] for path in hub.baselines()] == ["faq", "triage"]
     assert job.code == 1
-    assert hub.model.calls - before == TRIAGE_CASES, "only this pull request's side is asked"
+    assert hub.model.calls - before == TRIAGE_CASES + 2 * SETTLING, "main was not asked for a first look"
     assert f"The base's answers are main's stored baseline of `{sha[:12]}`" in hub.api.bodies(PULL)[0]
 
 
@@ -413,7 +414,7 @@ def test_a_baseline_of_other_inputs_does_not_serve(hub: Hub, capsys: pytest.Capt
     job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
 
     assert job.code == 1
-    assert hub.model.calls - before == 2 * TRIAGE_CASES
+    assert hub.model.calls - before == 2 * TRIAGE_CASES + 2 * SETTLING
 
 
 def test_baselines_that_cannot_be_read_cost_a_run_of_main_and_a_warning(
@@ -424,7 +425,7 @@ def test_baselines_that_cannot_be_read_cost_a_run_of_main_and_a_warning(
     job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
 
     assert job.code == 1
-    assert hub.model.calls == 2 * TRIAGE_CASES
+    assert hub.model.calls == 2 * TRIAGE_CASES + 2 * SETTLING
     assert "main's stored runs cannot be read" in hub.api.bodies(PULL)[0]
 
 

@@ -17,6 +17,7 @@ from parcel_desk import (
     FILES,
     KEY,
     KEY_ENV,
+    SETTLING,
     TRIAGE_CASES,
     TRIAGE_PROMPT,
     Repository,
@@ -129,7 +130,7 @@ def test_gate_as_json_is_json_alone(desk: Repository, shell: Shell) -> None:
 
     assert ran.json["format"] == "ci-eval report 1"
     assert ran.json["verdict"] == "regression"
-    assert ran.json["suites"][0]["calls"] == 2 * TRIAGE_CASES
+    assert ran.json["suites"][0]["calls"] == 2 * TRIAGE_CASES + 2 * SETTLING
 
 
 def test_gate_as_markdown_is_the_comment(desk: Repository, shell: Shell) -> None:
@@ -261,7 +262,7 @@ def test_a_stored_baseline_spares_main_a_run(desk: Repository, shell: Shell, ser
     gate = shell("gate -q --json")
 
     assert updated.out.endswith("stored on the branch ci-eval-baselines of this clone\n")
-    assert (gate.code, server.calls - before) == (1, TRIAGE_CASES)
+    assert (gate.code, server.calls - before) == (1, TRIAGE_CASES + 2 * SETTLING)
     assert gate.json["suites"][0]["base"]["stored"] is True
 
 

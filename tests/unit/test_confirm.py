@@ -154,6 +154,26 @@ def test_soft_breaks_are_promoted() -> None:
     assert (found.verdict, found.drop) == ("regression", Fraction(4, 3))
 
 
+def test_a_drop_that_is_not_surely_below_the_limit_fails() -> None:
+    """Two soft breaks of 300 cases are two thirds of a point, give or take more than the third that is left."""
+    found = decide(ask(300), lambda case, _s, side, run: side == "base" or case not in {"c1", "c2"} or run % 2 == 1)
+    assert (found.verdict, found.why) == ("regression", "final look")
+    assert found.drop < 1 < found.interval[1]
+
+
+def test_settled_cases_are_not_rerun_with_the_others() -> None:
+    coins = {"c3", "c4"}
+
+    def passes(case: str, _scorer: str, side: Side, run: int) -> bool:
+        if case in coins:
+            return run // 2 % 2 == 0 and (side, run) != ("candidate", 0)
+        return not (case in {"c1", "c2"} and side == "candidate")
+
+    driver = Driver(passes)
+    driver.decide(ask(300))
+    assert [{case for case, _, _ in todo} for todo in driver.todos[:2]] == [{"c1", "c2", *coins}, coins]
+
+
 def test_coin_flips_on_both_sides_pass() -> None:
     flaky = {f"c{number}" for number in range(8)}
     found = decide(ask(300), lambda case, _s, side, run: case not in flaky or (run + (side == "candidate")) % 2 == 0)
@@ -284,6 +304,18 @@ class TestLostRuns:
         assert driver.decide(ask(50))["d"].verdict == "pass"
         assert driver.todos == [(Rerun("c1", "candidate", 1),)]
 
+    def test_the_first_answer_of_a_cell_stands_when_its_case_is_asked_again(self) -> None:
+        """A judge was lost; the other scorer saw the case fail, and a second try does not undo it."""
+
+        def passes(case: str, scorer: str, side: Side, run: int) -> bool | None:
+            if (case, side, run) != ("c1", "candidate", 0):
+                return True
+            return None if scorer == "judge" else False
+
+        driver = Driver(passes)
+        driver.decide(Question(cells(50, scorers=("exact", "judge")), {"d": ONE}))
+        assert [{case for case, _, _ in todo} for todo in driver.todos[:2]] == [{"c1"}, {"c1"}]
+
     @pytest.mark.parametrize(("lost", "verdict"), [(1, "pass"), (2, "pass"), (3, "inconclusive")])
     def test_lost_cases_count_as_broken_against_a_pass(self, lost: int, verdict: str) -> None:
         gone = {f"c{number}" for number in range(lost)}
@@ -345,6 +377,16 @@ class TestSubset:
         driver = Driver(broken("c1", "c2", "c3"))
         found = driver.decide(ask(300, planned=self.planned))["d"]
         assert (found.verdict, found.seen) == ("regression", 100)
+
+    def test_a_regression_elsewhere_is_no_reason_to_run_the_other_cases(self) -> None:
+        both = [*cells(300), *cells(300, scorers=("t",), dimension="e")]
+        question = Question(both, {"d": ONE, "e": ONE}, planned=self.planned)
+        broke = {"c1", "c2", "c3"}
+        found = Driver(lambda case, scorer, side, _r: (scorer, side) != ("s", "candidate") or case not in broke)
+        assert [(each.verdict, each.seen) for each in found.decide(question).values()] == [
+            ("regression", 100),
+            ("pass", 100),
+        ]
 
 
 class TestEnds:

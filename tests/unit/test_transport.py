@@ -267,8 +267,7 @@ class TestWhatItNeverDoes:
 
         def much(out: BinaryIO) -> None:
             out.write(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nConnection: close\r\n\r\n")
-            for _ in range(1000):
-                taken.append(out.write(b"x" * 2**16))
+            taken.extend(out.write(b"x" * 2**16) for _ in range(1000))
 
         with Server(much) as server, pytest.raises(TransportError, match="redirect refused"):
             Line(server.url).post()
