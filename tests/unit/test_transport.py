@@ -263,7 +263,7 @@ class TestWhatItNeverDoes:
 
     def test_read_what_a_redirect_says(self) -> None:
         """Which the library would do to the end, however far that is."""
-        taken = []
+        taken: list[int] = []
 
         def much(out: BinaryIO) -> None:
             out.write(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nConnection: close\r\n\r\n")
