@@ -40,7 +40,7 @@ def demo(folder: Path | None, quiet: bool) -> int:
         outcome = _judge(git, files, scenario, broken, quiet=quiet)
         outcomes[scenario.name] = outcome
         if scenario.name == DAMAGED_PROMPT:
-            broken = frozenset(c for s in outcome.suites for c in s.comparison.changed_cases(lambda pair: pair.broke))
+            broken = frozenset(case for suite in outcome.suites for case in suite.broken)
     _tell(place, outcomes)
     wrong = [scenario.name for scenario in SCENARIOS if outcomes[scenario.name].verdict != scenario.expected]
     if wrong:
@@ -126,7 +126,7 @@ def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
         write_file(place / f"{scenario.name}.md", comment(build(outcome)).encode())
         worst = outcome.worst_dimension()
         drop = f"{worst.name} -{float(worst.drop):.1f}" if worst and worst.drop > 0 else ""
-        broke = sum(len(s.comparison.changed_cases(lambda pair: pair.broke)) for s in outcome.suites)
+        broke = sum(len(suite.broken) for suite in outcome.suites)
         rows.append([scenario.name, scenario.title, str(outcome.verdict), drop, broke])
     click.echo(f"The comment on {DAMAGED_PROMPT}:\n")
     echo_markdown(comment(build(outcomes[DAMAGED_PROMPT])))

@@ -111,7 +111,7 @@ def everything_we_ask(repo: Repo) -> None:
         sides.of_merge(git, git.commit("main"), head)
     git.is_ancestor(git.commit("main"), head)
     snapshot.changed_paths(chosen.base, chosen.candidate)
-    Git(git.git_dir, git.work_tree, "file").fetch(Remote(str(git.git_dir), "file"), [head])
+    git.fetch(Remote(str(git.git_dir), "file"), ["+refs/heads/main:refs/ci-eval/base", head])
     Store(Remote(str(git.git_dir), "file"), "ci-eval-baselines").paths()
 
 
@@ -203,7 +203,10 @@ def test_53_settings_of_the_user_and_the_machine_are_not_read(
     monkeypatch.setenv("GIT_INDEX_FILE", str(home / "index"))
     monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(home))
     everything_we_ask(repo)
-    assert Git.discover(repo.folder).work_tree == repo.folder.resolve()
+    git = Git.discover(repo.folder)
+    assert git.work_tree == repo.folder.resolve()
+    scopes = {line.split()[0] for line in git.run("config", "--list", "--show-scope").decode().splitlines()}
+    assert scopes == {"local", "command"}
 
 
 @pytest.mark.parametrize(

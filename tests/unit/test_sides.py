@@ -91,6 +91,12 @@ class TestAPullRequestByNumber:
         with pytest.raises(GitError, match="fetch-depth"):
             sides.of_merge(repo.git, base, "1" * 40)
 
+    def test_histories_that_never_met_are_no_conflict(self, repo: Repo) -> None:
+        base = repo.commit()
+        repo.git.run("checkout", "--quiet", "--orphan", "other")
+        with pytest.raises(GitError, match="unrelated histories"):
+            sides.of_merge(repo.git, base, repo.commit("another beginning"))
+
 
 class TestALaptop:
     def test_compares_the_work_tree_with_where_the_branch_left_main(self, repo: Repo) -> None:
