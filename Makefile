@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types workflows container-test lock clean help
+.PHONY: demo test check lint types workflows container-test simulate lock clean help
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,9 @@ workflows: $(READY)
 
 container-test: $(READY) ## Build the image and run it as GitHub does, on a real engine (root, Debian)
 	$(BIN)/python -m pytest tests/container/check_image.py
+
+simulate: $(READY) ## Drive the shipped rule without a model, and print what it promises
+	$(BIN)/python tests/benchmarks/gate_simulation.py
 
 lock: $(READY) ## Bring requirements/*.lock up to requirements/*.in
 	$(BIN)/python -m pip install --quiet uv

@@ -9,9 +9,8 @@ A row is a world (cases, how many of them are coin flips, how they are scored) a
 Red is a regression or no verdict, in any dimension. Calls are the candidate's, in units of n. `page` is what the page
 on the gate's statistics measured with 4,000 repetitions of its own implementation, in percent.
 
-SHORT marks known limits: where one cell weighs more than the limit, where most cells fail now and then, where the
-runs of
-one moment fall together. They are printed, and fail nothing.
+SHORT marks known limits: one cell weighs more than the limit, most cells fail now and then, the runs of one moment fall
+together. They are printed, and fail nothing.
 
 A promise is missed when the measured figure is beyond it (`--quick`: by three standard errors); a figure of the page,
 when ours is worse by more than two standard errors of the difference. Exit 1 on a miss.
