@@ -66,7 +66,7 @@ class DimensionResult:
     """The share of gated cells that passed in the first look, one run a side."""
     candidate: Fraction | None
     drop: Fraction
-    """By fresh runs where there were any, else by the first look; unknown cells count as unchanged."""
+    """By fresh runs, or by answers that cannot differ; what was not asked again, or is unknown, counts as unchanged."""
     worst_drop: Fraction
     """The same, taking unknown cells as broken."""
     error: float

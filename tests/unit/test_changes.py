@@ -151,6 +151,19 @@ class TestTheConfigItself:
         assert ("watched file", "src/support/a.py", "changed") in changed
         assert ("dataset", "data/tune-1.jsonl", "changed") in changed
 
+    def test_a_file_that_only_one_sides_patterns_know(self, repo: Repo) -> None:
+        """New in head and watched by base alone; gone from head and watched by head alone."""
+        start(repo)
+        repo.write("lib/gone.py", "")
+        base = repo.at()
+        repo.write("ci-eval.yaml", CONFIG.replace("src/support/**", "lib/**"))
+        repo.write("src/support/new.py", "")
+        repo.delete("lib/gone.py")
+        assert subject(found(base, repo.at())) == {
+            ("watched file", "src/support/new.py", "added"),
+            ("watched file", "lib/gone.py", "removed"),
+        }
+
     def test_a_watch_list_that_head_widens_counts_at_once(self, repo: Repo) -> None:
         base = start(repo)
         repo.write("ci-eval.yaml", CONFIG.replace("src/support/**", "src/**"))

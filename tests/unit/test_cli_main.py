@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from types import FrameType
 from typing import cast
 
 import click
@@ -94,13 +95,17 @@ def waits() -> None:
     signal.pause()
 
 
+def not_ours(number: int, frame: FrameType | None) -> None:
+    raise RuntimeError("nobody has said what SIGTERM does")
+
+
 @pytest.fixture(autouse=True)
 def _commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The commands above stand beside the real ones, and SIGTERM is as it was afterwards."""
     for name in ("end", "recursion", "formats", "waits"):
         monkeypatch.setitem(cast(dict[str, str], main.COMMANDS), name, f"{__name__}:{name}")
     monkeypatch.delenv("CI_EVAL_DEBUG", raising=False)
-    handler = signal.getsignal(signal.SIGTERM)
+    handler = signal.signal(signal.SIGTERM, not_ours)
     yield
     signal.signal(signal.SIGTERM, handler)
 

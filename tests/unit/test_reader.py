@@ -592,6 +592,13 @@ def test_the_same_number_on_every_way_in() -> None:
         assert math.isfinite(values[0])
 
 
+def test_a_long_problem_does_not_push_the_remedy_out() -> None:
+    message = str(InputError(f"unknown word {'x' * 100_000}", remedy="write yes or no", file="f", line=3))
+    assert message.startswith("f:3: unknown word xxx")
+    assert message.endswith(" more characters); write yes or no")
+    assert len(message) < 500
+
+
 def test_a_name_with_hidden_characters_is_shown_as_such() -> None:
     error = InputError("odd", remedy="rename it", file="a\u202eb\n", line=3)
     assert str(error) == "a\\u{202e}b\\u{a}:3: odd; rename it"
