@@ -1,0 +1,42 @@
+"""The door itself: no other module opens a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ci_eval.errors import InputError, UsageError
+from ci_eval.reader.documents import (
+    FILE_LIMIT,
+    MIB,
+)
+
+
+def read_file(path: Path, *, limit: int = FILE_LIMIT) -> bytes:
+    """A regular file that the user or the runner named; never a path out of a pull request."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", file=str(path)) from None
+    if len(data) > limit:
+        raise InputError(f"larger than {limit // MIB} MiB", remedy="make it smaller", file=str(path))
+    return data
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a whole file or none of it: a reader never sees half, and a link is replaced, not followed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}); name a folder that you may write to") from None
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a file that somebody else made (the runner's output and summary files)."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
