@@ -6,14 +6,15 @@
 
 A row is a world (cases, how many of them are coin flips, how they are scored) and a change in one of five dimensions.
 *Hard*: cells break outright. *Soft*: cells become coin flips. *Diffuse*: every passing cell fails a little more often.
-Red is a regression or no verdict, in any dimension. Calls are the candidate's, in units of n. `page` is what the page
-on the gate's statistics measured with 4,000 repetitions of its own implementation, in percent.
+Red is a regression or no verdict, in any dimension. Calls are the candidate's, in units of n. `ref.` is what
+another implementation of the rule that this one grew from (batches of 5, 5, 10) measured in 4,000 repetitions, in
+percent.
 
 SHORT marks known limits: one cell weighs more than the limit, most cells fail now and then, the runs of one moment fall
 together. They are printed, and fail nothing.
 
-A promise is missed when the measured figure is beyond it (`--quick`: by three standard errors); a figure of the page,
-when ours is worse by more than two standard errors of the difference. Exit 1 on a miss.
+A promise is missed when the measured figure is beyond it (`--quick`: by three standard errors); a figure of the
+reference, when ours is worse by more than two standard errors of the difference. Exit 1 on a miss.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ from ci_eval.evidence import RULE, Cell, Key, Limit, Look, Rule, Stored
 BASE_RATE = 0.85
 DIMENSIONS = tuple(f"d{number}" for number in range(5))
 CHANGED = DIMENSIONS[0]
-PAGE_REPETITIONS = 4000
+REFERENCE_REPETITIONS = 4000
 CHUNK = 100
 
 EFFECT = Fraction(3, 10)
-PAGE_LOOKS = (Look(5, 2.8, 4, EFFECT, full=False), Look(5, 2.8, 4, EFFECT, full=False))
-PAGE_RULE = replace(RULE, looks=(*PAGE_LOOKS, Look(10, 1.96, 9, EFFECT, full=True)))
-"""The batches of the page; 20 more below 200 cases."""
-PAGE_RULE_SMALL = replace(
-    RULE, looks=(*PAGE_LOOKS, Look(10, 2.8, 4, EFFECT, full=False), Look(20, 1.96, 9, EFFECT, full=True))
+REFERENCE_LOOKS = (Look(5, 2.8, 4, EFFECT, full=False), Look(5, 2.8, 4, EFFECT, full=False))
+REFERENCE_RULE = replace(RULE, looks=(*REFERENCE_LOOKS, Look(10, 1.96, 9, EFFECT, full=True)))
+"""The batches of the reference; 20 more below 200 cases."""
+REFERENCE_RULE_SMALL = replace(
+    RULE, looks=(*REFERENCE_LOOKS, Look(10, 2.8, 4, EFFECT, full=False), Look(20, 1.96, 9, EFFECT, full=True))
 )
 
 Change = Literal["none", "hard", "soft", "diffuse"]
@@ -57,8 +58,8 @@ class Promise:
 
     red_at_most: float | None = None
     red_at_least: float | None = None
-    page_red: float | None = None
-    """The page's figure; whether more is better follows from the change."""
+    reference_red: float | None = None
+    """The reference's figure; whether more is better follows from the change."""
     calls_at_most: float | None = None
     bias_at_most: float | None = None
     known_limit: bool = False
@@ -360,19 +361,20 @@ class Measured:
         found = {
             "red too often": _over(100 * self.red - sure, promise.red_at_most),
             "red too seldom": _over(promise.red_at_least, 100 * self.red + sure),
-            "worse than the page": promise.page_red is not None and self._worse_than_page(promise.page_red / 100),
+            "worse than the reference": promise.reference_red is not None
+            and self._worse_than_reference(promise.reference_red / 100),
             "calls": _over(calls * (1 - 0.05 * slack), promise.calls_at_most),
             "bias": _over(abs(bias) - slack * error, promise.bias_at_most),
         }
         return [word for word, missed in found.items() if missed]
 
-    def _worse_than_page(self, page: float) -> bool:
-        worse = self.red - page if self.row.change == "none" else page - self.red
-        return worse > max(2.0, self.slack) * self._error((page + self.red) / 2, PAGE_REPETITIONS)
+    def _worse_than_reference(self, reference: float) -> bool:
+        worse = self.red - reference if self.row.change == "none" else reference - self.red
+        return worse > max(2.0, self.slack) * self._error((reference + self.red) / 2, REFERENCE_REPETITIONS)
 
     def line(self) -> str:
         sums, promise, (bias, error) = self.sums, self.row.promise, self.bias
-        page = "" if promise.page_red is None else f"{promise.page_red:g}"
+        reference = "" if promise.reference_red is None else f"{promise.reference_red:g}"
         asked = [f"≤ {promise.red_at_most:g}"] if promise.red_at_most is not None else []
         asked += [f"≥ {promise.red_at_least:g}"] if promise.red_at_least is not None else []
         misses = self.misses()
@@ -380,45 +382,47 @@ class Measured:
         word = f"{short} ({', '.join(misses)})" if misses else "PASS" if promise != Promise() else ""
         return (
             f"| {self.row.title:58} | {100 * self.red:5.1f} ± {196 * self._error(self.red):3.1f} "
-            f"| {100 * sums.no_verdict / sums.count:4.1f} | {page:>5} | {' '.join(asked):>7} "
+            f"| {100 * sums.no_verdict / sums.count:4.1f} | {reference:>5} | {' '.join(asked):>7} "
             f"| {sums.calls / sums.count:4.2f} (+{sums.base_calls / sums.count:4.2f}) "
             f"| {bias:+.3f} ± {1.96 * error:.3f} | {word}"
         )
 
 
-HEAD = f"| {'world and change':58} | red % ± 95 %  | none | page  | promise | calls (+base)  | bias, points   |"
+HEAD = f"| {'world and change':58} | red % ± 95 %  | none | ref.  | promise | calls (+base)  | bias, points   |"
 
 
 def headline() -> Iterator[Row]:
     group = "promise"
-    yield Row(group, promise=Promise(red_at_most=1, page_red=0.3, calls_at_most=2.3, bias_at_most=0.05))
+    yield Row(group, promise=Promise(red_at_most=1, reference_red=0.3, calls_at_most=2.3, bias_at_most=0.05))
     for points, hard, soft in ((1, 97, 90), (2, 100, 99.6), (3, 100, 99.9), (5, 100, 100)):
         least = (95, 85) if points == 1 else (99, 99)
-        yield Row(group, change="hard", points=points, promise=Promise(red_at_least=least[0], page_red=hard))
-        yield Row(group, change="soft", points=points, promise=Promise(red_at_least=least[1], page_red=soft))
+        yield Row(group, change="hard", points=points, promise=Promise(red_at_least=least[0], reference_red=hard))
+        yield Row(group, change="soft", points=points, promise=Promise(red_at_least=least[1], reference_red=soft))
 
 
 def sizes() -> Iterator[Row]:
     group = "sizes"
     yield Row(group, flaky=0, promise=Promise(red_at_most=0, calls_at_most=1, bias_at_most=0))
-    page = {(100, 2): (0.5, 98), (100, 5): (2.2, 97), (200, 2): (0, 97), (200, 5): (0.9, 97), (500, 2): (0, 96)}
-    page |= {(500, 5): (0, 97)}
-    for (n, flaky), (none, hard) in page.items():
-        yield Row(group, n, flaky / 100, promise=Promise(page_red=none))
-        yield Row(group, n, flaky / 100, "hard", 1, promise=Promise(page_red=hard))
-    yield Row(group, 200, 0.1, promise=Promise(page_red=12))
-    yield Row(group, 300, 0.1, promise=Promise(page_red=1.7, calls_at_most=4.2))
+    reference = {(100, 2): (0.5, 98), (100, 5): (2.2, 97), (200, 2): (0, 97), (200, 5): (0.9, 97), (500, 2): (0, 96)}
+    reference |= {(500, 5): (0, 97)}
+    for (n, flaky), (none, hard) in reference.items():
+        yield Row(group, n, flaky / 100, promise=Promise(reference_red=none))
+        yield Row(group, n, flaky / 100, "hard", 1, promise=Promise(reference_red=hard))
+    yield Row(group, 200, 0.1, promise=Promise(reference_red=12))
+    yield Row(group, 300, 0.1, promise=Promise(reference_red=1.7, calls_at_most=4.2))
     yield Row(group, 200, 0.1, "hard", 1, promise=Promise(red_at_least=95))
     yield Row(group, 300, 0.1, "hard", 1, promise=Promise(red_at_least=95))
-    yield Row(group, 200, 0.05, "soft", 1, promise=Promise(page_red=86))
-    yield Row(group, 500, 0.05, "soft", 1, promise=Promise(page_red=86))
+    yield Row(group, 200, 0.05, "soft", 1, promise=Promise(reference_red=86))
+    yield Row(group, 500, 0.05, "soft", 1, promise=Promise(reference_red=86))
 
 
 def diffuse() -> Iterator[Row]:
-    page = {0: (57, 89, 100), 5: (54, 86, 99.8), 10: (52, 82, 99.6)}
-    for flaky, (two, three, five) in page.items():
+    reference = {0: (57, 89, 100), 5: (54, 86, 99.8), 10: (52, 82, 99.6)}
+    for flaky, (two, three, five) in reference.items():
         for points, figure in ((1, None), (2, two), (3, three), (4, None), (5, five)):
-            yield Row("diffuse", flaky=flaky / 100, change="diffuse", points=points, promise=Promise(page_red=figure))
+            yield Row(
+                "diffuse", flaky=flaky / 100, change="diffuse", points=points, promise=Promise(reference_red=figure)
+            )
     for share in (0.1, 0.3, 0.6):
         note = f"{100 * share:.0f} % fail 1 in 20"
         kept = Promise(red_at_most=1, known_limit=share > 0.3)
@@ -427,7 +431,7 @@ def diffuse() -> Iterator[Row]:
 
 
 def kinds() -> Iterator[Row]:
-    """Rows that the page does not list, under the promise's own bounds where they should hold."""
+    """Rows that the reference does not list, under the promise's own bounds where they should hold."""
     quiet, hard = Promise(red_at_most=1, calls_at_most=2.3), Promise(red_at_least=95)
     for note, row in {
         "weights 1, 2, 3": Row("kinds", weights=(1, 2, 3)),
@@ -447,7 +451,9 @@ def kinds() -> Iterator[Row]:
     yield Row("kinds", scorers=3, one_draw=True, change="hard", points=1, note="3 scorers, one answer", promise=hard)
     yield Row("kinds", flaky=0.1, stored=5, note="5 stored, quarantine", promise=wide)
     yield Row("kinds", flaky=0.1, stored=5, change="hard", points=1, note="5 stored, quarantine", promise=hard)
-    yield Row("kinds", stored=5, change="diffuse", points=3, note="5 stored, quarantine", promise=Promise(page_red=86))
+    yield Row(
+        "kinds", stored=5, change="diffuse", points=3, note="5 stored, quarantine", promise=Promise(reference_red=86)
+    )
 
 
 def trouble() -> Iterator[Row]:
@@ -477,13 +483,13 @@ def subsets() -> Iterator[Row]:
 
 
 def compared() -> Iterator[Row]:
-    """The page's batches beside the shipped ones, in the rows where they differ most."""
+    """The reference's batches beside the shipped ones, in the rows where they differ most."""
     for n, flaky in ((300, 0.05), (200, 0.1), (100, 0.05)):
-        rule = PAGE_RULE_SMALL if n < 200 else PAGE_RULE
+        rule = REFERENCE_RULE_SMALL if n < 200 else REFERENCE_RULE
         for change, points in (("none", 0), ("hard", 1), ("soft", 1)):
             row = Row("compared", n, flaky, change, points)  # type: ignore[arg-type]
             yield replace(row, note="shipped")
-            yield replace(row, note="the page's batches", rule=rule)
+            yield replace(row, note="the reference's batches", rule=rule)
 
 
 GROUPS = {
@@ -503,8 +509,8 @@ def quick_rows() -> list[Row]:
     rows = [row for row in headline() if (row.change, row.points) in wanted]
     return [
         *rows,
-        Row("diffuse", change="diffuse", points=3, promise=Promise(page_red=86)),
-        Row("sizes", 100, 0.05, promise=Promise(page_red=2.2)),
+        Row("diffuse", change="diffuse", points=3, promise=Promise(reference_red=86)),
+        Row("sizes", 100, 0.05, promise=Promise(reference_red=2.2)),
         Row(
             "trouble",
             100,
