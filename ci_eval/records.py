@@ -65,6 +65,12 @@ class Record(Strict):
     latency_ms: Annotated[int | float, Field(ge=0)] | None = None
     tokens_in: Count | None = None
     tokens_out: Count | None = None
+    tokens_cached: Count | None = None
+    """Of those in."""
+    tokens_reasoning: Count | None = None
+    """Of those out."""
+    cost_usd: Annotated[int | float, Field(ge=0)] | None = None
+    """By the price of the day; None where it is not known."""
     error: Untrusted | None = None
     error_kind: ErrorKind | None = None
     reused: bool = False

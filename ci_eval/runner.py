@@ -104,8 +104,7 @@ class Evaluator:
             finish=reply.finish,
             cells=self._cells(job.case, text, reply.finish),
             latency_ms=latency,
-            tokens_in=reply.tokens_in,
-            tokens_out=reply.tokens_out,
+            **vars(reply.usage),
         )
 
     def _reply(self, job: Job, deadline: Deadline) -> Reply:

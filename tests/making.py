@@ -17,7 +17,7 @@ from ci_eval.confirm import Confirmation, Side, start
 from ci_eval.deadline import Deadline
 from ci_eval.git import Git
 from ci_eval.golden.cases import Case, GoldenSet
-from ci_eval.providers.base import Labelled, ProviderError, Reply, Request
+from ci_eval.providers.base import Labelled, ProviderError, Reply, Request, Usage
 from ci_eval.reader import Document, validate
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
 from ci_eval.rerun import first_answers, question_of
@@ -26,7 +26,8 @@ from ci_eval.scorers import registry
 from ci_eval.scorers.base import Resources
 from ci_eval.scorers.registry import ScorerSet
 from ci_eval.snapshot import Entry, Snapshot
-from ci_eval.targets.chat import ChatTarget, ModelConfig
+from ci_eval.targets.chat import ChatTarget
+from ci_eval.targets.model_config import ModelConfig
 from ci_eval.text import JSON, Untrusted
 from ci_eval.verdict import DimensionResult, decide
 
@@ -91,7 +92,7 @@ def target(prompt: str = "Answer yes or no.", *, user: str | None = None, **diff
 
 
 def reply(text: str = "yes", finish: Any = "stop") -> Reply:
-    return Reply(Untrusted(text), finish, 7, 3)
+    return Reply(Untrusted(text), finish, Usage(7, 3))
 
 
 Says = Callable[[Request, int], Reply]

@@ -28,7 +28,7 @@ def _schema(name: str) -> dict[str, Any]:
     from ci_eval.config import Policy
     from ci_eval.golden.cases import Case
     from ci_eval.records import Header, Record
-    from ci_eval.targets.chat import ModelConfig
+    from ci_eval.targets.model_config import ModelConfig
 
     models: dict[str, type[BaseModel]] = {
         "config": Policy,

@@ -56,13 +56,24 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """Tokens of one answer, as the provider counted them; None where it did not say."""
+
+    tokens_in: int | None = None
+    """Of the whole request, cached ones among them."""
+    tokens_out: int | None = None
+    """Of the whole answer, reasoning among them."""
+    tokens_cached: int | None = None
+    tokens_reasoning: int | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a model answered. `refusal` is the provider's own word, not a judgement of the text."""
 
     text: Untrusted
     finish: Finish
-    tokens_in: int | None
-    tokens_out: int | None
+    usage: Usage = Usage()
 
 
 class ProviderError(Exception):

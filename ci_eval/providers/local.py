@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ci_eval.deadline import Deadline
-from ci_eval.providers.base import Finish, Labelled, Message, ProviderError, Reply, Request
+from ci_eval.providers.base import Finish, Labelled, Message, ProviderError, Reply, Request, Usage
 from ci_eval.text import Untrusted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class LocalProvider:
         text = mind.answer(talk, _Dice(request.digest, repeat, parameters.temperature))
         text, finish, tokens_out = self._end(text, parameters)
         tokens_in = mind.tokens + sum(len(self._encoder.tokens(said.content)) for said in talk.said)
-        return Reply(Untrusted(text), finish, tokens_in, tokens_out)
+        return Reply(Untrusted(text), finish, Usage(tokens_in, tokens_out))
 
     def is_deterministic(self, request: Request) -> bool:
         return not request.parameters.get("temperature")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
-from ci_eval.providers.base import Finish, ProviderError, Reply, Request
+from ci_eval.providers.base import Finish, ProviderError, Reply, Request, Usage
 from ci_eval.reader import parse_reply
 from ci_eval.secrets import Secret
 from ci_eval.text import Untrusted
@@ -56,7 +56,8 @@ def _reply(body: Any) -> Reply:
         raise TypeError("no text")
     finish: Finish = "refusal" if text is refused else _FINISH.get(choice.get("finish_reason"), "stop")
     usage = body.get("usage") or {}
-    return Reply(Untrusted(text), finish, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    counts = Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    return Reply(Untrusted(text), finish, counts)
 
 
 def _count(value: object) -> int | None:

@@ -11,45 +11,23 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from ci_eval import datasets
-from ci_eval.config import RepoPath, Subject
+from ci_eval.config import Subject
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Labelled, Message, Request
-from ci_eval.reader import MIB, Document, Strict, decode, read_document, validate
+from ci_eval.reader import MIB, decode
 from ci_eval.snapshot import Snapshot
+from ci_eval.targets import model_config
+from ci_eval.targets.model_config import ModelConfig
 from ci_eval.text import canonical
 
 PROMPT_LIMIT = MIB
 _REQUEST_LIMIT = 4 * MIB
 _VARIABLE = re.compile(r"\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*\}\}")
 _NOT_YET = (".prompt.yml", ".prompt.yaml", ".prompty")
-
-
-class ModelConfig(Strict):
-    """Which model is asked, and with which parameters. Only these reach the wire."""
-
-    provider: str
-    """A name from `providers` in main's ci-eval.yaml."""
-    model: Annotated[str, Field(min_length=1, max_length=200)]
-    temperature: Annotated[int | float, Field(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    top_p: Annotated[int | float, Field(gt=0, le=1)] | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
-    presence_penalty: Annotated[int | float, Field(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[int | float, Field(ge=-2, le=2)] | None = None
-    response_format: dict[str, Any] | None = None
-    train: RepoPath | None = None
-    """Labelled rows that the local model learns from."""
-
-    def parameters(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"provider", "model", "train"}, exclude_none=True)
 
 
 @dataclass(frozen=True)
@@ -143,23 +121,11 @@ def load(snapshot: Snapshot, subject: Subject, user: str | None, known_provider:
     prompt = decode(snapshot.read(subject.prompt), subject.prompt, limit=PROMPT_LIMIT)
     if not prompt.strip():
         raise InputError("an empty prompt", remedy="write the system prompt", file=subject.prompt, line=1)
-    document = read_document(snapshot.read(subject.model), subject.model)
-    model = _model(document, known_provider)
+    model = model_config.load(snapshot, subject.model, known_provider)
     examples = _examples(snapshot, subject)
     train = tuple(row.labelled() for row in datasets.read(snapshot, model.train)) if model.train else ()
     files = (subject.prompt, subject.model, *_paths(subject, model))
     return ChatTarget(prompt, subject.prompt, user, model, examples, train, files)
-
-
-def _model(document: Document, known_provider: Callable[[str], bool]) -> ModelConfig:
-    model = validate(ModelConfig, document)
-    if not known_provider(model.provider):
-        raise document.error(
-            ("provider",),
-            f'no provider "{model.provider}" in the ci-eval.yaml of the main branch',
-            "name one that is there, or merge the provider first: a pull request cannot add a host",
-        )
-    return model
 
 
 def _examples(snapshot: Snapshot, subject: Subject) -> tuple[Labelled, ...]:

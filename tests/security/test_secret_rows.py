@@ -25,7 +25,7 @@ from ci_eval.reader import (
 )
 from ci_eval.records import Header, Record
 from ci_eval.scorers.registry import SCORERS, policy_class
-from ci_eval.targets.chat import ModelConfig
+from ci_eval.targets.model_config import ModelConfig
 from ci_eval.text import JSON
 
 CANARY = "sk-canary-0123456789"

@@ -160,9 +160,9 @@ def test_the_last_message_decides_and_earlier_ones_help(provider: LocalProvider)
 def test_max_tokens_cuts_the_answer(provider: LocalProvider) -> None:
     whole = ask(provider, "How do I cook rice?")
     cut = ask(provider, "How do I cook rice?", max_tokens=5)
-    assert (whole.finish, cut.finish, cut.tokens_out) == ("stop", "length", 5)
+    assert (whole.finish, cut.finish, cut.usage.tokens_out) == ("stop", "length", 5)
     assert whole.text.reveal().startswith(cut.text.reveal())
-    assert ask(provider, "How do I cook rice?", max_tokens=whole.tokens_out) == whole
+    assert ask(provider, "How do I cook rice?", max_tokens=whole.usage.tokens_out) == whole
 
 
 @pytest.mark.parametrize("stop", [', "open"', [', "hint"', ', "open"']])
@@ -172,7 +172,7 @@ def test_the_answer_ends_before_the_first_stop_text(provider: LocalProvider, sto
 
 def test_tokens_are_counted_in_all_messages(provider: LocalProvider) -> None:
     pair = (Message("user", "one two"), Message("assistant", "three"))
-    assert ask(provider, "four five six", prompt="a b c d", before=pair).tokens_in == 10
+    assert ask(provider, "four five six", prompt="a b c d", before=pair).usage.tokens_in == 10
 
 
 def test_temperature_varies_over_repeats_and_comes_out_the_same_again(provider: LocalProvider) -> None:
