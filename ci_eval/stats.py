@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 
 
 def points(share: Fraction) -> Fraction:
@@ -48,3 +50,24 @@ def sign_test(worse: int, better: int) -> float:
     """One-sided exact sign test: the chance of `worse` or more heads in `worse + better` tosses of a fair coin."""
     tosses = worse + better
     return float(Fraction(sum(math.comb(tosses, heads) for heads in range(worse, tosses + 1)), 2**tosses))
+
+
+def fewest_unseen(total: int, drawn: int, seen: int, *, level: float = 0.05) -> int:
+    """How many marked things a whole must hold for a random part of it to show more than `seen` of them, surely.
+
+    The smallest number whose hypergeometric chance of showing `seen` or fewer is at most `level`; `total + 1` where
+    even a whole of nothing else would not do. Raises ValueError unless 0 <= drawn <= total.
+    """
+    if not 0 <= drawn <= total:
+        raise ValueError("needs 0 <= drawn <= total")
+    surely = partial(_shows_at_most, total, drawn, seen)
+    return bisect_left(range(total + 2), True, key=lambda marked: surely(marked) <= level)
+
+
+def _shows_at_most(total: int, drawn: int, seen: int, marked: int) -> float:
+    """The chance that a random part shows `seen` or fewer of the marked."""
+    if marked > total:
+        return 0.0
+    shows = range(min(seen, drawn) + 1)
+    ways = sum(math.comb(marked, shown) * math.comb(total - marked, drawn - shown) for shown in shows)
+    return float(Fraction(ways, math.comb(total, drawn)))

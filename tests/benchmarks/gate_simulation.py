@@ -119,7 +119,7 @@ def world(row: Row) -> World:
     scorers = [(f"{name}-{number}", name) for name in DIMENSIONS for number in range(row.scorers)]
     weights = {case: Fraction(row.weights[number % len(row.weights)]) for number, case in enumerate(names)}
     cells = tuple(Cell(case, scorer, name, weights[case]) for case in names for scorer, name in scorers)
-    passing = set(random.Random(row.n).sample(names, round(BASE_RATE * row.n)))  # noqa: S311 - a simulation
+    passing = set(random.Random(row.n).sample(names, round(BASE_RATE * row.n)))
     always = {cell.key: cell.case in passing for cell in cells}
     keys = {case: tuple((case, scorer) for scorer, _ in scorers) for case in names}
     return World(Question(cells, dict.fromkeys(DIMENSIONS, row.limit), rule=row.rule), names, keys, always)
@@ -317,7 +317,7 @@ class Sums:
 
 
 def chunk(row: Row, seed: str, repetitions: int) -> Sums:
-    total, rng = Sums(), random.Random(seed)  # noqa: S311 - a simulation
+    total, rng = Sums(), random.Random(seed)
     for _ in range(repetitions):
         one = repeat(row, rng)
         red = any(verdict != "pass" for verdict in one.verdicts)

@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "explain rerun base_run",
         "outcome",
         "evaluation verdict",
-        "runner comparison baseline confirm",
+        "runner comparison baseline confirm ranking plan",
         "targets",
         "scorers records datasets",
         "golden changes providers",

@@ -466,7 +466,7 @@ def worlds(draw: st.DrawFn) -> tuple[Question, Passes]:
 
 def _chance(*names: object) -> float:
     """A number in [0, 1) that is always the same for the same names."""
-    return random.Random(repr(names)).random()  # noqa: S311 - not a secret
+    return random.Random(repr(names)).random()
 
 
 RATES = (0.0, 0.5, 0.95, 1.0, 1.0)

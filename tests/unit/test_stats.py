@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_eval.stats import percentile, points, wilson
+from ci_eval.stats import fewest_unseen, percentile, points, wilson
 
 
 def test_points_are_exact() -> None:
@@ -68,3 +68,17 @@ def test_wilson_solves_its_own_equation() -> None:
 def test_wilson_refuses_impossible_counts(passed: int, total: int) -> None:
     with pytest.raises(ValueError, match="needs"):
         wilson(passed, total)
+
+
+@pytest.mark.parametrize(("total", "drawn", "seen"), [(300, 100, 0), (300, 60, 1), (20, 20, 0), (50, 1, 0), (10, 0, 0)])
+def test_fewest_unseen_is_the_first_number_that_would_have_shown(total: int, drawn: int, seen: int) -> None:
+    """By counting all ways: at that number the part shows more than `seen` 95 times in 100, at one less it does not."""
+    found = fewest_unseen(total, drawn, seen)
+
+    def shows_more(marked: int) -> float:
+        ways = math.comb(total, drawn)
+        few = sum(math.comb(marked, k) * math.comb(total - marked, drawn - k) for k in range(seen + 1) if k <= drawn)
+        return 1 - few / ways
+
+    assert found == total + 1 or shows_more(found) >= 0.95
+    assert found == 0 or shows_more(found - 1) < 0.95
