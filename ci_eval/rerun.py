@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from ci_eval.comparison import Comparison
 from ci_eval.config import GatePolicy
@@ -12,7 +13,7 @@ from ci_eval.confirm import Confirmation, Question, Rerun, Result, Side, start
 from ci_eval.evaluation import Session, Suite
 from ci_eval.evidence import Answers, Cell, Key, Limit, Stored
 from ci_eval.records import Record, RunFile
-from ci_eval.runner import Evaluator, Job
+from ci_eval.runner import Evaluator, Job, run_all
 
 # Fresh runs are numbered from here, far from main's stored repeats: a model that draws by repeat must draw anew.
 _FIRST_FRESH = 1000
@@ -59,7 +60,7 @@ class Reruns:
         label = "asking again for lost cases" if first_look else "confirming"
         self.session.progress.start(f"{self.suite.name}: {label}", sum(rerun.runs for rerun in wanted))
         try:
-            records = [(side, record) for side in self.sides for record in self._run_side(side, wanted)]
+            records = self._ask(self._in_turn(wanted))
         finally:
             self.session.progress.finish()
         if first_look:
@@ -67,16 +68,23 @@ class Reruns:
                 self.second_tries[side][record.case] = record
         return [(record.case, side, {cell.scorer: cell.passed for cell in record.cells}) for side, record in records]
 
-    def _run_side(self, side: Side, wanted: Iterable[Rerun]) -> list[Record]:
-        evaluator = self.sides[side]
-        jobs = [job for rerun in wanted if rerun.side == side for job in self._jobs(evaluator, rerun)]
-        file = RunFile(self.session.out / self.suite.name / f"{side}.jsonl")
+    def _in_turn(self, wanted: Iterable[Rerun]) -> list[tuple[Side, Job]]:
+        """Base and candidate by turns, so that both are asked under the same load and their latencies compare."""
+        jobs: dict[Side, list[Job]] = {side: [] for side in self.sides}
+        for rerun in wanted:
+            jobs[rerun.side] += self._jobs(self.sides[rerun.side], rerun)
+        rounds = zip_longest(*([(side, job) for job in jobs[side]] for side in self.sides))
+        return [turn for round_ in rounds for turn in round_ if turn]
 
-        def seen(record: Record) -> None:
-            file.add(record)
+    def _ask(self, jobs: Sequence[tuple[Side, Job]]) -> list[tuple[Side, Record]]:
+        files = {side: RunFile(self.session.out / self.suite.name / f"{side}.jsonl") for side in self.sides}
+
+        def seen(index: int, record: Record) -> None:
+            files[jobs[index][0]].add(record)
             self.session.progress.advance(record)
 
-        return evaluator.run(jobs, self.session.deadline, seen)
+        records = run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen)
+        return [(side, record) for (side, _), record in zip(jobs, records, strict=True)]
 
     def _jobs(self, evaluator: Evaluator, rerun: Rerun) -> list[Job]:
         case = self.suite.golden.cases[rerun.case]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
@@ -17,6 +20,10 @@ from ci_eval.targets.chat import ChatTarget
 from ci_eval.text import Untrusted
 
 OnRecord = Callable[[Record], None]
+OnAnswer = Callable[[int, Record], None]
+"""Told where in the work a record belongs, as it comes in."""
+
+_OUT_OF_TIME = "the budget of time ran out"
 
 
 @dataclass(frozen=True)
@@ -59,41 +66,25 @@ class Evaluator:
         A case that the other side answered for the very same request is equal by definition and is not asked again.
         """
         done: dict[int, Record] = {}
-        open_jobs: list[tuple[int, Job]] = []
+        open_jobs: list[int] = []
         for index, job in enumerate(jobs):
             other = (known or {}).get(job.case.id)
             if other and other.request == job.request.digest and not other.lost:
                 done[index] = replace_repeat(other, job.repeat)
                 on_record(done[index])
             else:
-                open_jobs.append((index, job))
-        done.update(self._ask_all(open_jobs, deadline, on_record))
+                open_jobs.append(index)
+        asked = run_all([(self, jobs[index]) for index in open_jobs], deadline, lambda _, record: on_record(record))
+        done.update(zip(open_jobs, asked, strict=True))
         return [done[index] for index in range(len(jobs))]
 
-    def _ask_all(
-        self, jobs: Sequence[tuple[int, Job]], deadline: Deadline, on_record: OnRecord
-    ) -> Iterable[tuple[int, Record]]:
-        if not jobs:
-            return []
-        found: list[tuple[int, Record]] = []
-        pool = ThreadPoolExecutor(max_workers=min(self.concurrency, len(jobs)))
-        try:
-            futures: dict[Future[Record], int] = {pool.submit(self._ask, job, deadline): index for index, job in jobs}
-            for future in as_completed(futures):
-                record = future.result()
-                on_record(record)
-                found.append((futures[future], record))
-        finally:
-            # Whoever stops a run does not wait for the answers that are still on their way.
-            pool.shutdown(wait=False, cancel_futures=True)
-        return found
-
-    def _ask(self, job: Job, deadline: Deadline) -> Record:
+    def ask(self, job: Job, deadline: Deadline) -> Record:
+        """The record of one job; a ProviderError becomes one, too."""
         started = time.monotonic()
         try:
             reply = self._reply(job, deadline)
         except ProviderError as error:
-            return self._without_answer(job, error)
+            return self.without_answer(job, error)
         latency = round((time.monotonic() - started) * 1000, 1)
         text = reply.text.text().encode("utf-8", "replace").decode()
         return Record(
@@ -109,10 +100,10 @@ class Evaluator:
 
     def _reply(self, job: Job, deadline: Deadline) -> Reply:
         if deadline.remaining() <= 0:
-            raise ProviderError("the budget of time ran out")
+            raise ProviderError(_OUT_OF_TIME)
         return self.provider.complete(job.request, job.repeat, deadline)
 
-    def _without_answer(self, job: Job, error: ProviderError) -> Record:
+    def without_answer(self, job: Job, error: ProviderError) -> Record:
         """A request that was refused for what it is failed; one that was lost on the way has no score at all."""
         kind = "request" if error.about_request else "infrastructure"
         reason = f"the provider refused the request: {error.cause}"
@@ -152,3 +143,81 @@ class Evaluator:
 
 def replace_repeat(record: Record, repeat: int) -> Record:
     return record.model_copy(update={"repeat": repeat, "reused": True})
+
+
+# --- one pool for all that is asked at once ---------------------------------------------------------------------------
+
+Work = tuple[Evaluator, Job]
+
+
+def run_all(work: Sequence[Work], deadline: Deadline, on_record: OnAnswer) -> list[Record]:
+    """A record for every job, in the order of the work, which may be of several evaluators: they run side by side.
+
+    At the deadline what is on its way is left behind: its job is lost to infrastructure, and no record of it comes
+    later. `on_record` is called in the caller's thread. Raises whatever a scorer or provider raises that is no answer.
+    """
+    found: dict[int, Record] = {}
+    with _Pool(work, deadline) as pool:
+        for index, record in pool.records():
+            on_record(index, record)
+            found[index] = record
+    for index, (evaluator, job) in enumerate(work):
+        if index not in found:
+            found[index] = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
+            on_record(index, found[index])
+    return [found[index] for index in range(len(work))]
+
+
+@dataclass
+class _Pool:
+    """Threads that take the work in its order; for each provider as many as its policy allows.
+
+    They are daemons, and nobody joins them: whoever stops a run does not wait for answers that are on their way.
+    """
+
+    work: Sequence[Work]
+    deadline: Deadline
+    _came: SimpleQueue[tuple[int, Record | BaseException]] = field(default_factory=SimpleQueue)
+    _stopped: bool = False
+
+    def __enter__(self) -> _Pool:
+        if self.deadline.remaining() > 0:
+            for waiting, threads in self._lanes():
+                for _ in range(threads):
+                    threading.Thread(target=self._work_off, args=(waiting,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped = True
+
+    def _lanes(self) -> Iterator[tuple[deque[int], int]]:
+        lanes: dict[str, deque[int]] = {}
+        for index, (evaluator, _) in enumerate(self.work):
+            lanes.setdefault(evaluator.target.model.provider, deque()).append(index)
+        for waiting in lanes.values():
+            evaluator, _ = self.work[waiting[0]]
+            yield waiting, min(evaluator.concurrency, len(waiting))
+
+    def _work_off(self, waiting: deque[int]) -> None:
+        with suppress(IndexError):  # nothing is left
+            while not self._stopped:
+                index = waiting.popleft()
+                self._came.put((index, self._answer(index)))
+
+    def _answer(self, index: int) -> Record | BaseException:
+        evaluator, job = self.work[index]
+        try:
+            return evaluator.ask(job, self.deadline)
+        except BaseException as error:
+            return error
+
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """What comes in until everything is there or the time is out."""
+        for _ in self.work:
+            try:
+                index, record = self._came.get(timeout=max(0.0, self.deadline.remaining()))
+            except Empty:
+                return
+            if isinstance(record, BaseException):
+                raise record
+            yield index, record
