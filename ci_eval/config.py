@@ -135,6 +135,8 @@ class BudgetPolicy(Strict):
 
     seconds: Annotated[int | float, Field(gt=0, le=86_400)] = 270
     """After this the verdict is `inconclusive` for whatever is still open."""
+    usd: Annotated[int | float, Field(gt=0, le=100_000)] | None = None
+    """The most that one gate may spend on models; an unknown price counts as more."""
 
 
 class BaselinePolicy(Strict):

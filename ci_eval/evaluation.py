@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
@@ -22,6 +22,7 @@ from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Provider
 from ci_eval.providers.registry import Endpoint, connect, local_model
+from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, RunFile, safe_word
 from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
@@ -68,6 +69,7 @@ class Session:
     """The folder that run files are written to."""
     origin: Origin
     deadline: Deadline
+    purse: Purse = field(default_factory=Purse)
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,7 @@ class Suite:
 
         def seen(record: Record) -> None:
             file.add(record)
+            session.purse.pay(record.cost_usd)
             session.progress.advance(record)
 
         try:

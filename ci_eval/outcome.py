@@ -42,6 +42,9 @@ class SuiteOutcome:
     suite: str
     dimensions: tuple[DimensionResult, ...]
     comparison: Comparison
+    """Of the cases that were run."""
+    golden_cases: int
+    """All that main's golden set has."""
     flips: Mapping[Key, Flip]
     """The gated cells in which the first look differed, and what their reruns said."""
     quarantined: tuple[Key, ...]

@@ -157,6 +157,14 @@ def parse(data: bytes, file: str) -> Run:
     return Run(header, records)
 
 
+def parse_header(data: bytes, file: str) -> Header:
+    """The first line alone; raises InputError."""
+    documents = read_jsonl(data.partition(b"\n")[0], file)
+    if not documents:
+        raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
+    return validate(Header, documents[0])
+
+
 def _refuse_duplicates(records: Iterable[Record], documents: Iterable[Document]) -> None:
     seen: set[tuple[str, int]] = set()
     for record, document in zip(records, documents, strict=True):

@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from queue import Empty, SimpleQueue
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import Finish, Provider, ProviderError, Reply, Request
+from ci_eval.providers.base import Finish, Provider, ProviderError, Reply, Request, Usage
 from ci_eval.records import CellResult, Record, kept_output, kept_reason
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
@@ -35,6 +36,10 @@ class Job:
     request: Request
 
 
+def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
+    return None
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """One target under one set of scorers."""
@@ -44,6 +49,8 @@ class Evaluator:
     scorers: ScorerSet
     bound: Mapping[str, BoundScorer]
     concurrency: int
+    cost: Callable[[Usage], Decimal | None] = unpriced
+    """What one answer costs in USD; None where no price is known."""
 
     def is_deterministic(self, case: Case) -> bool:
         """Whether asking again about a case could only give the same answer."""
@@ -75,7 +82,7 @@ class Evaluator:
             else:
                 open_jobs.append(index)
         asked = run_all([(self, jobs[index]) for index in open_jobs], deadline, lambda _, record: on_record(record))
-        done.update(zip(open_jobs, asked, strict=True))
+        done.update({index: record for index, record in zip(open_jobs, asked, strict=True) if record})
         return [done[index] for index in range(len(jobs))]
 
     def ask(self, job: Job, deadline: Deadline) -> Record:
@@ -96,6 +103,7 @@ class Evaluator:
             cells=self._cells(job.case, text, reply.finish),
             latency_ms=latency,
             **vars(reply.usage),
+            cost_usd=None if (usd := self.cost(reply.usage)) is None else float(usd),
         )
 
     def _reply(self, job: Job, deadline: Deadline) -> Reply:
@@ -150,21 +158,31 @@ def replace_repeat(record: Record, repeat: int) -> Record:
 Work = tuple[Evaluator, Job]
 
 
-def run_all(work: Sequence[Work], deadline: Deadline, on_record: OnAnswer) -> list[Record]:
+def always() -> bool:
+    return True
+
+
+def run_all(
+    work: Sequence[Work], deadline: Deadline, on_record: OnAnswer, may_start: Callable[[], bool] = always
+) -> list[Record | None]:
     """A record for every job, in the order of the work, which may be of several evaluators: they run side by side.
+
+    Where `may_start` says no, jobs that were not begun stay unasked: None, and not reported.
 
     At the deadline what is on its way is left behind: its job is lost to infrastructure, and no record of it comes
     later. `on_record` is called in the caller's thread. Raises whatever a scorer or provider raises that is no answer.
     """
-    found: dict[int, Record] = {}
-    with _Pool(work, deadline) as pool:
+    found: dict[int, Record | None] = {}
+    with _Pool(work, deadline, may_start) as pool:
         for index, record in pool.records():
-            on_record(index, record)
             found[index] = record
+            if record:
+                on_record(index, record)
     for index, (evaluator, job) in enumerate(work):
         if index not in found:
-            found[index] = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
-            on_record(index, found[index])
+            lost = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
+            found[index] = lost
+            on_record(index, lost)
     return [found[index] for index in range(len(work))]
 
 
@@ -177,7 +195,8 @@ class _Pool:
 
     work: Sequence[Work]
     deadline: Deadline
-    _came: SimpleQueue[tuple[int, Record | BaseException]] = field(default_factory=SimpleQueue)
+    may_start: Callable[[], bool]
+    _came: SimpleQueue[tuple[int, Record | BaseException | None]] = field(default_factory=SimpleQueue)
     _stopped: bool = False
 
     def __enter__(self) -> _Pool:
@@ -202,7 +221,7 @@ class _Pool:
         with suppress(IndexError):  # nothing is left
             while not self._stopped:
                 index = waiting.popleft()
-                self._came.put((index, self._answer(index)))
+                self._came.put((index, self._answer(index) if self.may_start() else None))
 
     def _answer(self, index: int) -> Record | BaseException:
         evaluator, job = self.work[index]
@@ -211,8 +230,8 @@ class _Pool:
         except BaseException as error:
             return error
 
-    def records(self) -> Iterator[tuple[int, Record]]:
-        """What comes in until everything is there or the time is out."""
+    def records(self) -> Iterator[tuple[int, Record | None]]:
+        """What comes in, or stays unasked, until everything is there or the time is out."""
         for _ in self.work:
             try:
                 index, record = self._came.get(timeout=max(0.0, self.deadline.remaining()))

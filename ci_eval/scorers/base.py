@@ -93,6 +93,11 @@ class ScorerPolicy(Strict):
     field: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
     """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
 
+    @property
+    def threshold(self) -> float:
+        """The score at which a cell passes."""
+        return 0.5
+
     def files(self) -> tuple[str, ...]:
         """Files of the base commit that this scorer reads."""
         return ()

@@ -22,8 +22,11 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "cli",
         "github",
         "gate report",
-        "explain rerun base_run",
-        "outcome",
+        "judgement",
+        "explain rerun planning",
+        "first_pass estimate outcome",
+        "asking prepare",
+        "base_run",
         "evaluation verdict",
         "runner comparison baseline confirm ranking plan",
         "targets",
@@ -33,7 +36,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "snapshot transport",
         "git reader origin secrets",
         "errors evidence",
-        "text stats deadline",
+        "text stats deadline purse",
     )
 )
 """From the roof to the ground. A room is a module of `ci_eval`, or a package of it."""

@@ -129,7 +129,7 @@ class TestWhatIsRefused:
         [
             ("budget: {seconds: 0}", "budget.seconds: must be more than 0; correct the value"),
             ("budget: {seconds: 86401}", "budget.seconds: must be at most 86400; correct the value"),
-            ("budget: {usd: 2}", 'unknown key "usd" in budget; remove it; known are seconds'),
+            ("budget: {eur: 2}", 'unknown key "eur" in budget; remove it; known are seconds, usd'),
             ("baseline: {repeats: 2.5}", "baseline.repeats: must be a whole number; correct the value"),
             ("baseline: {outputs: none}", "baseline.outputs: must be 'store' or 'hide'; correct the value"),
             ("baseline: {branch: refs/heads/x}", f"baseline.branch: {NO_BRANCH}"),
