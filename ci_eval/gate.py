@@ -6,7 +6,7 @@ snapshots → changes → plan → first pass → comparison ⇄ confirmation �
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, check_policy, required_keys
 from ci_eval.judgement import judge_all
 from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
-from ci_eval.plan import Budget
+from ci_eval.plan import Budget, Plan
 from ci_eval.planning import Work, plan_all, refuse_too_small
 from ci_eval.prepare import Preparation, about_main
 from ci_eval.purse import Purse
@@ -63,6 +63,33 @@ def _no_baselines(main: Config) -> None:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What a gate would do."""
+
+    reason: Reason
+    """`judged`: the suites would be; else why there is nothing to run."""
+    changes: Changes | None = None
+    work: Sequence[Work] = ()
+    plans: Sequence[Plan] = ()
+    """One for each suite of `work`."""
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Both policies, and what lies between the sides."""
+
+    main: Config
+    head: Config
+    changes: Changes
+
+    @property
+    def without(self) -> Reason:
+        """Why there is nothing to judge, where no subject changed."""
+        return "only policy changed" if self.changes.policy_changed else "nothing relevant changed"
+
+
+@dataclass(frozen=True)
 class Gate:
     """Everything that one gate needs, and nothing that it has to look up."""
 
@@ -89,45 +116,62 @@ class Gate:
         outcome = self._decide()
         return replace(outcome, seconds=round(time.monotonic() - started, 1))
 
+    def plan(self) -> Outlook:
+        """What `run` would do, without asking anything: so the keys may be anything. Raises as `run` does."""
+        if not self.base.has(self.config_path):
+            return Outlook("bootstrap")
+        read = self._read()
+        if not read.changes.affected():
+            return Outlook(read.without, read.changes)
+        budget, work = self._budget(read.main), self._work(read, self.keys(required_keys(read.main)))
+        return Outlook("judged", read.changes, work, plan_all(work, budget, whole=self.whole), budget)
+
     def _decide(self) -> GateOutcome:
         if not self.base.has(self.config_path):
             return self._bootstrap()
+        read = self._read()
+        budget = self._budget(read.main)
+        purse = Purse(budget.usd)
+        suites = self._judge(read, budget, purse) if read.changes.affected() else ()
+        return GateOutcome(
+            verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
+            reason="judged" if suites else read.without,
+            base_commit=self.base.commit,
+            candidate_commit=self.candidate.commit,
+            suites=suites,
+            changes=read.changes,
+            policy_notes=explain.policy_notes(read.changes, (self.base, read.main), (self.candidate, read.head)),
+            budget=budget,
+            usd=None if purse.unpriced else purse.spent,
+            hide_outputs=read.main.policy.baseline.outputs == "hide",
+        )
+
+    def _read(self) -> _Read:
         with about_main():
             main = configs.load(self.base, self.config_path)
         head = configs.load(self.candidate, self.config_path)
         changes = detect(self.base, self.candidate, main, head)
         if changes.policy_changed:
             check_policy(head, self.candidate)
-        suites = self._judge(changes, main, head)
-        without: Reason = "only policy changed" if changes.policy_changed else "nothing relevant changed"
-        return GateOutcome(
-            verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
-            reason="judged" if suites else without,
-            base_commit=self.base.commit,
-            candidate_commit=self.candidate.commit,
-            suites=suites,
-            changes=changes,
-            policy_notes=explain.policy_notes(changes, (self.base, main), (self.candidate, head)),
-            hide_outputs=main.policy.baseline.outputs == "hide",
-        )
+        return _Read(main, head, changes)
 
-    def _judge(self, changes: Changes, main: Config, head: Config) -> tuple[SuiteOutcome, ...]:
-        if not changes.affected():
-            return ()
-        keys = self.keys(required_keys(main))
-        deadline = Deadline.after(self.tighter.seconds(float(main.policy.budget.seconds)))
-        purse = Purse(self.tighter.usd(main.policy.budget.usd))
-        session = Session(keys, self.progress, self.out, self.origin, deadline, purse)
-        work = self._work(changes, main, head, keys)
-        budget = Budget(deadline.remaining(), purse.limit)
+    def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:
+        deadline = Deadline.after(budget.seconds)
+        keys = self.keys(required_keys(read.main))
+        work = self._work(read, keys)
         plans = plan_all(work, budget, whole=self.whole)
         refuse_too_small(work, plans, budget)
+        session = Session(keys, self.progress, self.out, self.origin, deadline, purse)
         return tuple(judge_all(work, plans, session, whole=self.whole))
 
-    def _work(self, changes: Changes, main: Config, head: Config, keys: Mapping[str, Secret]) -> list[Work]:
+    def _budget(self, main: Config) -> Budget:
+        policy = main.policy.budget
+        return Budget(self.tighter.seconds(float(policy.seconds)), self.tighter.usd(policy.usd))
+
+    def _work(self, read: _Read, keys: Mapping[str, Secret]) -> list[Work]:
         """Every affected suite, loaded and remembered, and nothing asked yet."""
-        preparation = Preparation(self.base, self.candidate, main, head, self.baselines(main), self.pull)
-        prepared = [preparation.of(change) for change in changes.affected()]
+        preparation = Preparation(self.base, self.candidate, read.main, read.head, self.baselines(read.main), self.pull)
+        prepared = [preparation.of(change) for change in read.changes.affected()]
         return [
             Work(one, one.evaluators(keys), one.question(self.tighter.gate(one.suite.gate)), preparation.history(one))
             for one in prepared
