@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import Finish, Provider, ProviderError, Reply, Request
-from ci_eval.records import CellResult, Record, kept_output, kept_reason
+from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
+from ci_eval.records import CellResult, Record, kept_calls, kept_output, kept_reason
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.chat import ChatTarget
@@ -37,6 +38,8 @@ class Evaluator:
     scorers: ScorerSet
     bound: Mapping[str, BoundScorer]
     concurrency: int
+    cost: Callable[[Usage], Decimal | None] = lambda _: None
+    """What an answer cost, in USD; None where nobody knows."""
 
     def is_deterministic(self, case: Case) -> bool:
         """Whether asking again about a case could only give the same answer."""
@@ -92,18 +95,22 @@ class Evaluator:
         started = time.monotonic()
         try:
             reply = self._reply(job, deadline)
+            latency = round((time.monotonic() - started) * 1000, 1)
+            text = reply.text.text().encode("utf-8", "replace").decode()
+            cells = self._cells(job.case, text, reply)
         except ProviderError as error:
             return self._without_answer(job, error)
-        latency = round((time.monotonic() - started) * 1000, 1)
-        text = reply.text.text().encode("utf-8", "replace").decode()
+        cost = self.cost(reply.usage)
         return Record(
             case=job.case.id,
             repeat=job.repeat,
             request=job.request.digest,
             output=kept_output(text),
             finish=reply.finish,
-            cells=self._cells(job.case, text, reply.finish),
+            tool_calls=kept_calls(reply.tool_calls),
+            cells=cells,
             latency_ms=latency,
+            cost_usd=None if cost is None else float(cost),
             **vars(reply.usage),
         )
 
@@ -125,10 +132,11 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, text: str, finish: Finish) -> list[CellResult]:
-        if finish == "length":
+    def _cells(self, case: Case, text: str, reply: Reply) -> list[CellResult]:
+        """Raises ProviderError when a scorer that asks a provider gets no answer."""
+        if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(text)
+        answer = Answer(text, reply.tool_calls)
         cells = []
         for scorer in self.scorers.for_case(case):
             score = self.bound[scorer.name].score(answer, case)
