@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,13 +20,15 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case, GoldenSet
+from ci_eval.prices import cost_of
 from ci_eval.providers.base import Provider
-from ci_eval.providers.registry import Endpoint, connect, local_model
+from ci_eval.providers.endpoint import Endpoint
+from ci_eval.providers.registry import EMBEDDING, connect, connect_embedder, local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, RunFile, safe_word
 from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
-from ci_eval.scorers.base import Resources
+from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
@@ -113,8 +115,24 @@ class Suite:
 
     @cached_property
     def bound(self) -> Mapping[str, BoundScorer]:
-        """The scorers, with their files read and checked."""
-        return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts)))
+        """The scorers, with their files read and checked; those that ask a provider cannot do so yet."""
+        return self._bind(None)
+
+    def _bind(self, keys: Mapping[str, Secret] | None) -> Mapping[str, BoundScorer]:
+        """The scorers, with keys ready to score; raises Inconclusive when one is not there."""
+
+        def embedder(provider: str, model: str) -> Embed:
+            policy = self.config.policy.providers.get(provider)
+            if policy is None or policy.api not in EMBEDDING:
+                known = [name for name, one in self.config.policy.providers.items() if one.api in EMBEDDING]
+                raise self.config.document.error(
+                    ("suites", self.name, "scorers"),
+                    f'no provider "{provider}" with embedding models',
+                    f"name one of {', '.join(known) or 'the api openai, azure, github or google'}",
+                )
+            return connect_embedder(Endpoint.of(policy), model, keys).embed if keys is not None else _not_yet
+
+        return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts), embedder))
 
     def refuse_unknown_dimensions(self) -> None:
         known = self.scorers.dimensions()
@@ -130,25 +148,24 @@ class Suite:
         policy = self.config.policy
         subject = (named_by or self.config).subject(self.name)
         user = policy.suites[self.name].target.user
-        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers.__contains__))
+        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers))
 
     def evaluator(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Evaluator:
         """Raises Inconclusive when the provider's key is not there."""
         policy = self.config.policy.providers[target.model.provider]
         # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
         most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
-        return Evaluator(target, self._provider(target, keys), self.scorers, self.bound, most)
+        cost = partial(cost_of, model=target.model.model, provider=policy)
+        return Evaluator(target, self._provider(target, keys), self.scorers, self._bind(keys), most, cost)
 
     def _provider(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Provider:
-        policy = self.config.policy.providers[target.model.provider]
-        endpoint = Endpoint(
-            policy.api, policy.base_url, policy.key_env, policy.max_concurrency, float(policy.timeout_seconds)
-        )
-        return connect(endpoint, keys)
+        return connect(Endpoint.of(self.config.policy.providers[target.model.provider]), keys)
 
     def fingerprint(self, target: ChatTarget) -> Fingerprint:
         """Equal for runs that may stand for each other: only what reaches a request or a score is in it."""
-        provider = self.config.policy.providers[target.model.provider].model_dump(include={"api", "base_url"})
+        provider = self.config.policy.providers[target.model.provider].model_dump(
+            include={"api", "base_url", "api_version"}
+        )
         return Fingerprint(
             target=_digest([__version__, provider, target.digest]),
             golden=self.golden.digest,
@@ -203,6 +220,10 @@ class Suite:
             session.progress.finish()
 
 
+def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
+    raise AssertionError("scorers that were bound to be checked were used to score")
+
+
 def _digest(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
@@ -247,7 +268,7 @@ def check_policy(config: Config, snapshot: Snapshot) -> None:
 
 def required_keys(config: Config) -> set[str]:
     """The environment variables that the policy's providers may read."""
-    return {provider.key_env for provider in config.policy.providers.values() if provider.key_env}
+    return {provider.key_variable for provider in config.policy.providers.values() if provider.key_variable}
 
 
 def need_cases(suite: Suite) -> None:

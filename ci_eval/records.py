@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field
 
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import CaseId
+from ci_eval.providers.base import ToolCall
 from ci_eval.reader import Document, Strict, append_lines, read_jsonl, validate, write_file, wrong
 from ci_eval.text import Untrusted, canonical, shorten
 
@@ -23,6 +24,8 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 # A record must fit a row of the reader, where a control character takes six: far more than a report shows.
 _OUTPUT_KEPT = 100_000
 _REASON_KEPT = 500
+_CALLS_KEPT = 100
+_CALL_TEXT_KEPT = 40_000
 
 
 def _time(value: str) -> str:
@@ -51,6 +54,13 @@ class CellResult(Strict):
     """Why, in a few words; it may quote the answer."""
 
 
+class CallMade(Strict):
+    """A tool that the model asked for: its name, and the arguments as JSON text in the model's own words."""
+
+    name: Untrusted
+    arguments: Untrusted
+
+
 class Record(Strict):
     """One answer to one case."""
 
@@ -60,6 +70,8 @@ class Record(Strict):
     """The digest of the rendered request: equal digests are one question."""
     output: Untrusted | None = None
     finish: Literal["stop", "length", "refusal"] | None = None
+    tool_calls: list[CallMade] = Field(default_factory=list)
+    """The tools that the model asked for, in its order."""
     cells: list[CellResult] = Field(default_factory=list)
     """Empty when the case was lost to infrastructure: an error is never a score."""
     latency_ms: Annotated[int | float, Field(ge=0)] | None = None
@@ -128,7 +140,7 @@ class Run:
         records = []
         for record in self.records:
             cells = [cell.model_copy(update={"reason": Untrusted("hidden")}) for cell in record.cells]
-            records.append(record.model_copy(update={"output": None, "cells": cells}))
+            records.append(record.model_copy(update={"output": None, "tool_calls": [], "cells": cells}))
         return Run(self.header, tuple(records))
 
     def holds(self, cases: Iterable[str]) -> bool:
@@ -189,6 +201,17 @@ class RunFile:
 def kept_output(text: str) -> Untrusted:
     """An answer as it is stored: whole, unless it would make a row that cannot be read back."""
     return Untrusted(shorten(text, _OUTPUT_KEPT))
+
+
+def kept_calls(calls: Iterable[ToolCall]) -> list[CallMade]:
+    """Tool calls as they are stored: as many, and as much of each, as fit a row with everything else."""
+    found: list[CallMade] = []
+    room = _CALL_TEXT_KEPT
+    for call in list(calls)[:_CALLS_KEPT]:
+        texts = [shorten(part.text(), room // 2) for part in (call.name, call.arguments)]
+        room -= min(room, sum(map(len, texts)))
+        found.append(CallMade(name=Untrusted(texts[0]), arguments=Untrusted(texts[1])))
+    return found
 
 
 def kept_reason(reason: Untrusted) -> Untrusted:

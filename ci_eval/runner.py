@@ -13,8 +13,8 @@ from queue import Empty, SimpleQueue
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import Finish, Provider, ProviderError, Reply, Request, Usage
-from ci_eval.records import CellResult, Record, kept_output, kept_reason
+from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
+from ci_eval.records import CellResult, Record, kept_calls, kept_output, kept_reason
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.chat import ChatTarget
@@ -90,20 +90,23 @@ class Evaluator:
         started = time.monotonic()
         try:
             reply = self._reply(job, deadline)
+            latency = round((time.monotonic() - started) * 1000, 1)
+            text = reply.text.text().encode("utf-8", "replace").decode()
+            cells = self._cells(job.case, text, reply)
         except ProviderError as error:
             return self.without_answer(job, error)
-        latency = round((time.monotonic() - started) * 1000, 1)
-        text = reply.text.text().encode("utf-8", "replace").decode()
+        cost = self.cost(reply.usage)
         return Record(
             case=job.case.id,
             repeat=job.repeat,
             request=job.request.digest,
             output=kept_output(text),
             finish=reply.finish,
-            cells=self._cells(job.case, text, reply.finish),
+            tool_calls=kept_calls(reply.tool_calls),
+            cells=cells,
             latency_ms=latency,
+            cost_usd=None if cost is None else float(cost),
             **vars(reply.usage),
-            cost_usd=None if (usd := self.cost(reply.usage)) is None else float(usd),
         )
 
     def _reply(self, job: Job, deadline: Deadline) -> Reply:
@@ -124,10 +127,11 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, text: str, finish: Finish) -> list[CellResult]:
-        if finish == "length":
+    def _cells(self, case: Case, text: str, reply: Reply) -> list[CellResult]:
+        """Raises ProviderError when a scorer that asks a provider gets no answer."""
+        if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(text)
+        answer = Answer(text, reply.tool_calls)
         cells = []
         for scorer in self.scorers.for_case(case):
             score = self.bound[scorer.name].score(answer, case)

@@ -79,7 +79,7 @@ def no_embedding(texts: Sequence[str]) -> Sequence[Sequence[float]]:
 
 
 def resources(at: Snapshot) -> Resources:
-    return Resources(at, no_embedding)
+    return Resources(at, no_embedding, lambda _, __: no_embedding)
 
 
 # --- targets, providers, runs -----------------------------------------------------------------------------------------

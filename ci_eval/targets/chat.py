@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ci_eval import datasets
-from ci_eval.config import Subject
+from ci_eval.config import ProviderPolicy, Subject
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Labelled, Message, Request
@@ -114,14 +114,14 @@ def _fill(template: str, fields: Mapping[str, Any], file: str, case: Case) -> st
     return _VARIABLE.sub(value, template)
 
 
-def load(snapshot: Snapshot, subject: Subject, user: str | None, known_provider: Callable[[str], bool]) -> ChatTarget:
-    """The target of a snapshot; raises InputError with file, line and remedy."""
+def load(snapshot: Snapshot, subject: Subject, user: str | None, providers: Mapping[str, ProviderPolicy]) -> ChatTarget:
+    """The target of a snapshot under main's providers; raises InputError with file, line and remedy."""
     if subject.prompt.endswith(_NOT_YET):
         raise InputError("a prompt format that is not read yet", remedy="name a text file", file=subject.prompt)
     prompt = decode(snapshot.read(subject.prompt), subject.prompt, limit=PROMPT_LIMIT)
     if not prompt.strip():
         raise InputError("an empty prompt", remedy="write the system prompt", file=subject.prompt, line=1)
-    model = model_config.load(snapshot, subject.model, known_provider)
+    model = model_config.load(snapshot, subject.model, providers)
     examples = _examples(snapshot, subject)
     train = tuple(row.labelled() for row in datasets.read(snapshot, model.train)) if model.train else ()
     files = (subject.prompt, subject.model, *_paths(subject, model))
