@@ -160,6 +160,8 @@ class Confirmation:
     looks: Mapping[str, FirstLook] = field(default_factory=dict)
     level: int = 0
     """Batches that are in, or asked for; 0: the first look."""
+    part: frozenset[str] = frozenset()
+    """The cases that the first batch is asked for to begin with; empty: all of them."""
     waiting: Mapping[Run, int] = field(default_factory=dict)
     calls: int = 0
     """Calls asked for so far."""
@@ -238,11 +240,21 @@ class Confirmation:
             state = state._looked()
             if missing := state._missing():
                 return replace(state, tried=state.tried | missing.keys())._ask(missing)
+        if state.part:
+            state = replace(state._judged(), part=frozenset())
+            if batch := state._batch():
+                return state._ask(batch)
         while (state := state._judged()).open:
             state = replace(state, level=state.level + 1)
+            if state.level == 1:
+                state = replace(state, part=state._part())
             if batch := state._batch():
                 return state._ask(batch)
         return state._extended()
+
+    def _part(self) -> frozenset[str]:
+        """Cases that are rerun before all others, since they may be enough to fail."""
+        return frozenset(case for name in self.open for case in self._dimension(name).telling())
 
     def _looked(self) -> Confirmation:
         return replace(self, looks={name: self._first_look(name) for name in self.question.limits})
@@ -293,7 +305,8 @@ class Confirmation:
     def _judge(self, name: str) -> DimensionDecision | None:
         if not self.looks[name].seen:
             return self._decision(name, ("inconclusive", "no answers", Estimate(Fraction(0), 0.0)))
-        judgement = self._dimension(name).judge()
+        dimension = self._dimension(name)
+        judgement = dimension.judge_part() if self.part else dimension.judge()
         return judgement and self._decision(name, judgement)
 
     def _dimension(self, name: str) -> Dimension:
@@ -317,7 +330,8 @@ class Confirmation:
         """What the next look needs: both sides of every flip of an open dimension, but for what is sure or settled."""
         rule, found = self.question.rule, dict[Run, int]()
         due = sum(look.batch for look in rule.looks[: self.level])
-        for flip in (flip for name in self.open for flip in self.looks[name].flips.values()):
+        flips = (flip for name in self.open for flip in self.looks[name].flips.values())
+        for flip in (flip for flip in flips if not self.part or flip.cell.case in self.part):
             for side, tally in _sides(flip.base, flip.candidate):
                 if not (tally.sure or flip.settled(rule)) and (count := due - tally.runs - tally.lost) > 0:
                     found[flip.cell.case, side] = max(count, found.get((flip.cell.case, side), 0))

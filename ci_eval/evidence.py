@@ -25,7 +25,7 @@ Answers = Mapping[Key, bool | None]
 Limit = Fraction | Literal["any"]
 """The drop in points that fails a dimension; `any`: one confirmed broken cell."""
 Found = Literal["pass", "regression", "inconclusive"]
-Why = Literal["half margin", "none broke", "settled", "interim look", "final look", "diffuse", "lost runs"]
+Why = Literal["half margin", "none broke", "settled", "interim look", "final look", "diffuse", "part", "lost runs"]
 
 
 class Look(NamedTuple):
@@ -150,6 +150,11 @@ class Flip:
         """The same with every lost run counted against the candidate."""
         return Flip(self.cell, self.base.counting_lost_as(True), self.candidate.counting_lost_as(False))
 
+    @property
+    def known(self) -> bool:
+        """Whether both sides were asked again, or could only repeat themselves."""
+        return self.base.known and self.candidate.known
+
     def settled(self, rule: Rule) -> bool:
         """Perfect separation: further runs have nothing to tell."""
         return self.base.unanimous(rule.settled_runs) and self.candidate.unanimous(rule.settled_runs)
@@ -178,7 +183,7 @@ class Flip:
         """
         if self.settled(rule):
             return Fraction(self.sign), 0.0
-        if not (self.base.known and self.candidate.known):
+        if not self.known:
             return Fraction(0), 0.0
         loss = self.base.rate - self.candidate.rate
         if promote and abs(loss) >= promote.promoted_effect and self.steady(promote.promoted_runs):
@@ -254,6 +259,35 @@ class Dimension:
 
     def _points(self, weight: Fraction) -> Fraction:
         return points(weight / self.weight)
+
+    def telling(self) -> Sequence[str]:
+        """Where far more broke than the limit: cases, evenly spread, of which half would be enough to fail.
+
+        So a change that breaks everything is answered before time and money are out. None where it would not save the
+        half of the reruns.
+        """
+        broke = [flip for flip in self.flips if flip.sign > 0 and not flip.settled(self.rule)]
+        if self.limit == "any":
+            enough = 3.0
+        else:
+            one = self._points(sum((flip.cell.weight for flip in broke), Fraction(0))) / max(1, len(broke))
+            enough = float(2 * (2 * self.limit + self._unsure_gains()) / one) if one else math.inf
+        step = len(broke) / enough
+        return [broke[int(number * step)].cell.case for number in range(math.ceil(enough))] if step >= 2 else []
+
+    def judge_part(self) -> Judgement | None:
+        """A regression that a part of the flips shows; the drop is what they show, and the whole is larger."""
+        if self.limit == "any":
+            found = self._judge_any()
+            return found if found and found[0] == "regression" else None
+        here = self.estimate()
+        least = Estimate(here.drop - self._unsure_gains(), here.error)
+        return ("regression", "part", least) if least.surely_at(self.limit, self.rule.fail_z) else None
+
+    def _unsure_gains(self) -> Fraction:
+        """What the repairs that were not asked again make up for if all of them are real."""
+        unsure = (flip for flip in self.flips if flip.sign < 0 and not flip.known)
+        return self._points(sum((flip.cell.weight for flip in unsure), Fraction(0)))
 
     def _broken(self) -> Fraction:
         return self._points(sum((flip.cell.weight for flip in self.flips if flip.sign > 0), self.lost))

@@ -178,7 +178,7 @@ def _wall(cost: Cost, terms: Terms, *, looks: int) -> float:
 
 
 def _confirmation(chosen: Sequence[Option], terms: Terms, of: int) -> Cost:
-    """Room for what chance flips, and for a drop of twice the limit."""
+    """Room for what chance flips, and to be sure of a drop (`evidence.Dimension.telling`)."""
     asked = [option for option in chosen if option.again.calls]
     if not asked:
         return NOTHING
@@ -186,7 +186,7 @@ def _confirmation(chosen: Sequence[Option], terms: Terms, of: int) -> Cost:
     known = [option.flips for option in asked if option.flips is not None]
     if len(known) == len(asked):
         flips = sum(known) + 1.65 * math.sqrt(sum(known))
-        breaks = float(2 * terms.max_drop * of / 100)
+        breaks = float(4 * terms.max_drop * of / 100)
         most = min(most, _RERUNS_PER_FLIP * flips + _RERUNS_PER_BREAK * breaks)
     one = sum((option.again for option in asked), NOTHING).times(1 / len(asked))
     return one.times(math.ceil(most))

@@ -47,7 +47,7 @@ def fate(flip: Flip, limit: Limit) -> Fate:
 
     It stayed if half of the cell or more is lost, or gained; where any broken cell fails, if it is one that fails.
     """
-    if not (flip.base.known and flip.candidate.known):
+    if not flip.known:
         return "unconfirmed"
     loss, _ = flip.effect(RULE, RULE.looks[-1])
     least = Fraction(1) if limit == "any" and flip.sign > 0 else Fraction(1, 2)

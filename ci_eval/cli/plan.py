@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Plan every golden case, as the merge queue does.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON, with every case's chance to be chosen.")
 def plan(base_ref: str | None, head_ref: str | None, config_path: str, repo: Path, full: bool, as_json: bool) -> int:
-    """Say what a gate would run: cases, calls, tokens, dollars, minutes, and the smallest drop it could see.
+    """Say what a gate would run and cost.
 
-    Nothing is asked and no key is needed. Times and tokens are those of main's stored runs. Exits 3 where the budget is
-    too small for a gate.
+    Cases, calls, tokens, dollars, minutes, and the smallest drop it could see. Nothing is asked and no key is needed:
+    times and tokens are those of main's stored runs. Exits 3 where the budget is too small for a gate.
     """
     from dataclasses import replace
 

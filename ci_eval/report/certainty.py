@@ -135,6 +135,9 @@ def _failed(result: DimensionResult) -> str:
         return f"in {{}} {flips} flips fall on cases that are stable on main, mostly for the worse"
     if result.limit == "any":
         return f"in {{}} {SCORE.count(result.broke)} stayed broken"
+    if result.why == "part":
+        least = points(result.drop, faithful(result.drop, result.limit))
+        return f"so much broke in {{}} that a part of it was enough to be sure of {least} or more"
     if result.drop < result.limit:
         return f"it is not sure that {{}} fell by less than {points(result.limit, plain(result.limit))}"
     digits = digits_for(result.drop, (result.limit, Fraction(0)))

@@ -67,6 +67,8 @@ def _fell(result: DimensionResult) -> Text:
     limit = f"(limit {plain(result.limit)})"
     if result.why == "diffuse":
         return (name, f" lost a little on many cases {limit}")
+    if result.why == "part":
+        return (name, f" fell by {points(result.drop, faithful(result.drop, result.limit))} or more {limit}")
     if result.drop < result.limit:
         return (name, f" may have fallen by its limit or more {limit}")
     drop = points(result.drop, faithful(result.drop, result.limit))

@@ -473,6 +473,13 @@ def trouble() -> Iterator[Row]:
     yield Row("trouble", limit="any", change="hard", points=1 / 3, note="limit any", promise=Promise(red_at_least=99))
 
 
+def large() -> Iterator[Row]:
+    """What breaks a third, or all, is answered without asking about every case again."""
+    for flaky, points, calls in ((0, 30, 1.6), (0.05, 30, 2.6), (0, 80, 1.6), (0.05, 80, 2.6)):
+        kept = Promise(red_at_least=99, calls_at_most=calls)
+        yield Row("large", flaky=flaky, change="hard", points=points, promise=kept)
+
+
 def subsets() -> Iterator[Row]:
     for planned in (60, 150):
         note = f"{planned} of 300 planned"
@@ -498,6 +505,7 @@ GROUPS = {
     "diffuse": diffuse,
     "kinds": kinds,
     "trouble": trouble,
+    "large": large,
     "subset": subsets,
     "compared": compared,
 }

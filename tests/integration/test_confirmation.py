@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,22 +10,7 @@ from threading import Lock
 
 import pytest
 from openai_server import Answer, Asked, Behaviour, OpenAIServer, fails, says
-from parcel_desk import Repository
-
-CASES = 100
-PROMPT = "prompt.txt"
-
-POLICY = """\
-version: 1
-providers:
-  flipping: {api: openai, base_url: "BASE_URL", max_concurrency: 8}
-suites:
-  sums:
-    target: {prompt: prompt.txt, model: model.yaml}
-    golden: cases.jsonl
-    scorers: [{type: exact}]
-budget: {seconds: 600}
-"""
+from sums import CASES, PROMPT, sums
 
 Right = Callable[[str, int], float]
 """The chance that an answer is right, by system prompt and the case's number."""
@@ -51,14 +35,7 @@ def flipping(right: Right, seed: str) -> Behaviour:
 def judge(tmp_path: Path, behaviour: Behaviour) -> tuple[int, dict[str, object], int]:
     """A reworded prompt, judged: exit code, the one dimension as JSON, and the calls made."""
     with OpenAIServer(behaviour) as server:
-        rows = [{"id": f"case-{number}", "input": f"case {number}", "expected": "right"} for number in range(CASES)]
-        files = {
-            "ci-eval.yaml": POLICY.replace("BASE_URL", server.base_url),
-            PROMPT: "main\n",
-            "model.yaml": "provider: flipping\nmodel: coin\n",
-            "cases.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
-        }
-        repository = Repository.create(tmp_path / "sums", files)
+        repository = sums(tmp_path / "sums", server)
         repository.write({PROMPT: "candidate\n"})
         ran = repository.gate("--config", "ci-eval.yaml", "--json")
         return ran.code, ran.json["suites"][0]["dimensions"][0], server.calls
