@@ -63,6 +63,11 @@ def judged(product: Product, store: Store) -> GateOutcome:
     return product.gate({"prompt.md": WORSE}, baselines)
 
 
+def told(outcome: GateOutcome) -> str:
+    """What is said of main's side, and whatever else is odd."""
+    return "\n".join(warning.text() for warning in outcome.suites[0].warnings)
+
+
 def assert_unmoved(outcome: GateOutcome) -> None:
     """Main was evaluated again, and the regression was seen."""
     (suite,) = outcome.suites
@@ -142,7 +147,7 @@ def test_118_what_is_stored_is_never_replaced(product: Product, store: Store) ->
     store.add(true, "7.1")
     with pytest.raises(StoreError, match="never change"):
         store.add(failed(true), "7.1")
-    assert [stored.run for stored in store.find("sort", true.header.fingerprint)] == [true]
+    assert [stored.run for stored in store.find("sort", true.header.fingerprint).runs] == [true]
 
 
 # --- 119: missing, or not what it should be ---------------------------------------------------------------------------
@@ -166,12 +171,24 @@ def test_119_a_damaged_baseline_is_no_first_run(product: Product, store: Store, 
     forged = failed(product.evaluated())
     path = store.add(forged, "7.1")
     replace(remote, path, PAGES[name](to_bytes(forged)))
-    with pytest.raises(StoreError) as caught:
-        store.find("sort", forged.header.fingerprint)
-    assert caught.value.exit_code == 3
+    found = store.find("sort", forged.header.fingerprint)
+    assert (found.runs, [damaged.path for damaged in found.damaged]) == ((), [path])
     outcome = judged(product, store)
     assert_unmoved(outcome)
-    assert any("cannot be read" in warning.text() for warning in outcome.suites[0].warnings)
+    assert told(outcome).count("cannot be read") == told(outcome).count("main was evaluated in this job instead") == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_119_a_damaged_baseline_hides_no_good_one(product: Product, store: Store, remote: Git, name: str) -> None:
+    """One bad file must not make every gate pay for main again; and it is said."""
+    true = product.evaluated()
+    store.add(true, "7.1")
+    damaged = store.add(but(failed(true), time="2099-01-01T00:00:00Z"), "8.1")
+    replace(remote, damaged, PAGES[name](to_bytes(failed(true))))
+    outcome = judged(product, store)
+    assert (outcome.suites[0].base_stored, outcome.verdict) == (True, Verdict.REGRESSION)
+    assert damaged in told(outcome)
+    assert "main was evaluated in this job" not in told(outcome)
 
 
 def test_119_a_store_that_is_not_there_is_no_first_run(product: Product, tmp_path: Path) -> None:
@@ -187,6 +204,7 @@ def test_119_an_empty_store_means_that_main_is_evaluated(product: Product, store
 
 def replace(remote: Git, path: str, content: bytes) -> None:
     index = {"GIT_INDEX_FILE": str(remote.git_dir / "by-hand")}
+    remote.run("read-tree", remote.find(f"refs/heads/{BRANCH}") or "--empty", extra=index)
     remote.run("update-index", "--add", "--cacheinfo", f"100644,{remote.write_blob(content)},{path}", extra=index)
     tree = remote.run("write-tree", extra=index).decode().strip()
     who = {f"GIT_{role}_{part}": "x" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
