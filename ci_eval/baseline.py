@@ -20,7 +20,7 @@ from pathlib import Path
 from ci_eval.errors import CiEvalError, InputError
 from ci_eval.git import Git, GitError, Remote
 from ci_eval.reader import MIB
-from ci_eval.records import Fingerprint, Run, parse, parse_header, to_bytes
+from ci_eval.records import Fingerprint, Header, Run, parse, parse_header, to_bytes
 from ci_eval.snapshot import Snapshot, at_commit
 
 _ATTEMPTS = 40
@@ -77,21 +77,26 @@ class Trust:
     """What a stored run must show before it may stand for base."""
 
     events: frozenset[str]
-    repository: str
+    repository: str | None
+    """None: any, as in one's own clone."""
     max_age: timedelta
     now: datetime
 
     def objection(self, run: Run, *, any_age: bool = False) -> str | None:
         """Why a run does not serve, in our own words; None when it does."""
         header = run.header
-        written = datetime.strptime(header.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        written = written_at(header)
         if header.event not in self.events:
             return f"it was written by an event that may not write baselines ({header.event})"
-        if header.repository != self.repository:
+        if self.repository is not None and header.repository != self.repository:
             return "it was written by another repository"
         if not any_age and not timedelta(minutes=-10) <= self.now - written <= self.max_age:
             return f"it is older than {self.max_age.days} days, or of the future"
         return None
+
+
+def written_at(header: Header) -> datetime:
+    return datetime.strptime(header.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ci_eval.evidence import Cell, Key, Stored
 from ci_eval.stats import points
+
+_Z99 = 2.326
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,20 @@ def flakiest(stored: Mapping[Key, Stored]) -> list[Key]:
     """The flaky cells, those nearest to a coin flip first."""
     flaky = [key for key, found in stored.items() if _is_flaky(found)]
     return sorted(flaky, key=lambda key: (abs(Fraction(*stored[key]) - Fraction(1, 2)), key))
+
+
+def fall_together(scores: Sequence[float], deviation: float) -> bool:
+    """Whether the scores of whole runs differ by more than cells that err independently explain.
+
+    At the 1 % level, for each dimension: a chi-square test by Wilson and Hilferty's approximation (1931).
+    """
+    free = len(scores) - 1
+    if free < 1 or deviation == 0:
+        return False
+    mean = sum(scores) / len(scores)
+    ratio = sum((score - mean) ** 2 for score in scores) / (free * deviation**2)
+    spread = 2 / (9 * free)
+    return (math.cbrt(ratio) - (1 - spread)) / math.sqrt(spread) > _Z99
 
 
 def _noise(known: list[tuple[Cell, Stored]]) -> Noise:

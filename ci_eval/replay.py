@@ -104,6 +104,30 @@ class Pace:
         return max(sum(each) / self.concurrency, max(each, default=0))
 
 
+@dataclass
+class Deal:
+    """The answers to one case in one replay."""
+
+    every: Sequence[Answer]
+    base: Answer
+    candidate: Answer
+    remembered: Sequence[Answer]
+    """What main is taken to have stored; base's first look is one of them, the candidate's is not."""
+    unused: list[Answer]
+    """For fresh runs, before any answer is drawn again."""
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer], remembered: int, rng: random.Random) -> Deal:
+        """Two answers or more, shuffled and dealt."""
+        *others, candidate = rng.sample(answers, len(answers))
+        known = others[:remembered]
+        known += rng.choices(others, k=remembered - len(known))
+        return cls(answers, others[0], candidate, known, others[remembered:] or others[1:])
+
+    def fresh(self, rng: random.Random) -> Answer:
+        return self.unused.pop() if self.unused else rng.choice(self.every)
+
+
 class Once(NamedTuple):
     """One replay."""
 
@@ -127,7 +151,7 @@ def replays(memory: Memory, question: Question, pace: Pace, *, repetitions: int,
 
 
 def _once(memory: Memory, question: Question, pace: Pace, rng: random.Random) -> Once:
-    deals = {case: _deal(answers, memory.remembered, rng) for case, answers in memory.varying.items()}
+    deals = {case: Deal.of(answers, memory.remembered, rng) for case, answers in memory.varying.items()}
     # A cell that never varied is neither flaky nor flips: what is remembered of it changes nothing.
     stored = _counts({case: deal.remembered for case, deal in deals.items()})
     base = {**memory.steady, **_cells({case: deal.base for case, deal in deals.items()})}
@@ -142,28 +166,6 @@ def _once(memory: Memory, question: Question, pace: Pace, rng: random.Random) ->
         calls, elapsed = calls + len(fresh), elapsed + pace.takes(answer for _, _, answer in fresh)
         state = state.observe([(case, side, answer.passed) for case, side, answer in fresh])
     return Once({name: decision.verdict for name, decision in state.decision().items()}, calls)
-
-
-@dataclass
-class _Deal:
-    """The answers to one case in one replay."""
-
-    every: Sequence[Answer]
-    base: Answer
-    candidate: Answer
-    remembered: Sequence[Answer]
-    """Base's first look is one of them."""
-    unused: list[Answer]
-
-    def fresh(self, rng: random.Random) -> Answer:
-        return self.unused.pop() if self.unused else rng.choice(self.every)
-
-
-def _deal(answers: Sequence[Answer], remembered: int, rng: random.Random) -> _Deal:
-    *others, candidate = rng.sample(answers, len(answers))
-    known = others[:remembered]
-    known += rng.choices(others, k=remembered - len(known))
-    return _Deal(answers, others[0], candidate, known, others[remembered:] or others[1:])
 
 
 def _cells(answers: Mapping[str, Answer]) -> dict[Key, bool]:
@@ -212,7 +214,7 @@ class Rates:
         return Share(self.repetitions - of["pass"], self.repetitions)
 
 
-def summed(found: Iterable[Once], *, dimensions: Iterable[str], cases: int) -> Rates:
+def summed(found: Iterable[Once], dimensions: Iterable[str], cases: int) -> Rates:
     """The rates over replays of one question."""
     gates, by_dimension, calls = Counter[Found](), {name: Counter[Found]() for name in dimensions}, 0
     for one in found:

@@ -27,7 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "first_pass estimate outcome",
         "asking prepare",
         "base_run",
-        "evaluation verdict replay",
+        "evaluation verdict replay upkeep",
         "runner comparison baseline confirm ranking plan noise",
         "targets",
         "scorers records datasets prices",
