@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from making import fingerprint, header, record, run
 
-from ci_eval.baseline import WRITERS, Found, Store, StoreError, Trust
+from ci_eval.baseline import WRITERS, Damaged, Found, Store, StoredRun, StoreError, Trust
 from ci_eval.git import Git, GitError, Remote
 from ci_eval.records import Run, to_bytes
 
@@ -124,6 +124,12 @@ def test_a_run_too_large_to_be_read_is_not_written(store: Store, monkeypatch: py
     assert store.paths() == []
 
 
+def test_every_file_of_the_store_is_read_the_damaged_ones_too(store: Store, bare: Git) -> None:
+    path = store.add(numbered(1), "7.1")
+    put(bare, "README.md", b"# mine\n")
+    assert [(type(file), file.path) for file in store.files()] == [(Damaged, "README.md"), (StoredRun, path)]
+
+
 # --- several at once --------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +152,58 @@ def test_of_twenty_writers_at_once_none_is_lost(store: Store, bare: Git) -> None
     assert set(store.paths()) == paths
     assert len(paths) == 20
     assert len(bare.run("rev-list", f"refs/heads/{BRANCH}").split()) == 20
+
+
+# --- taking out -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_out_is_gone_and_stays_in_the_history(store: Store, bare: Git) -> None:
+    old, new = store.add(numbered(1), "1.1"), store.add(numbered(2), "2.1")
+    before = bare.commit(f"refs/heads/{BRANCH}")
+    assert store.remove([old, "runs/not/there.jsonl"]) == (old,)
+    assert store.paths() == [new]
+    assert bare.parents(bare.commit(f"refs/heads/{BRANCH}")) == (before,)
+
+
+def test_taking_out_nothing_writes_nothing(store: Store, bare: Git) -> None:
+    assert store.remove(["x"]) == ()
+    store.add(numbered(1), "1.1")
+    tip = bare.commit(f"refs/heads/{BRANCH}")
+    assert store.remove([]) == store.remove(["runs"]) == ()
+    assert bare.commit(f"refs/heads/{BRANCH}") == tip
+
+
+def test_a_store_can_be_emptied_and_filled_again(store: Store) -> None:
+    path = store.add(numbered(1), "1.1")
+    store.remove([path])
+    assert store.paths() == []
+    assert store.add(numbered(1), "1.1") == path
+
+
+@pytest.mark.parametrize(
+    "name", ["a\tb", "a\nb", "ü", b"\xff.jsonl".decode("utf-8", "surrogateescape"), "-x", ":(glob)*", "*"]
+)
+def test_a_file_of_any_name_can_be_taken_out_and_no_other_goes_with_it(store: Store, bare: Git, name: str) -> None:
+    path = store.add(numbered(1), "1.1")
+    put(bare, f"runs/{name}", b"x")
+    assert store.remove([f"runs/{name}"]) == (f"runs/{name}",)
+    assert store.paths() == [path]
+
+
+def test_what_others_write_while_files_are_taken_out_stays(store: Store, bare: Git) -> None:
+    old = [store.add(numbered(number), "1.1") for number in range(6)]
+    with ThreadPoolExecutor(8) as pool:
+        gone = [pool.submit(store.remove, [path]) for path in old]
+        written = set(pool.map(_add, [bare.git_dir] * 6, range(10, 16)))
+        assert [done.result() for done in gone] == [(path,) for path in old]
+    assert set(store.paths()) == written
+
+
+def test_two_that_take_out_the_same_files_agree(store: Store) -> None:
+    paths = [store.add(numbered(number), "1.1") for number in range(3)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(store.remove, [paths[:2], paths[:2]]))
+    assert store.paths() == paths[2:]
 
 
 # --- a store that cannot be read is not an empty one ------------------------------------------------------------------
@@ -255,6 +313,13 @@ def test_runs_of_other_events_are_not(event: str) -> None:
 @pytest.mark.parametrize("repository", ["octo/shop2", "fork/shop", "", "OCTO/shop", "octo/shop/"])
 def test_runs_of_other_repositories_are_not(repository: str) -> None:
     assert TRUST.objection(run(repository=repository)) == "it was written by another repository"
+
+
+@pytest.mark.parametrize("repository", ["octo/shop", "", "fork/shop"])
+def test_in_ones_own_clone_a_run_of_any_repository_serves(repository: str) -> None:
+    """GitHub's runs are there after a fetch, beside those that the laptop made itself."""
+    anywhere = Trust(WRITERS, None, timedelta(days=14), NOW)
+    assert anywhere.objection(run(repository=repository)) is None
 
 
 @pytest.mark.parametrize(
