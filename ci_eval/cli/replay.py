@@ -82,22 +82,27 @@ def _usable_runs(clone: Clone, suite: Suite) -> list[Run]:
     """The stored runs of HEAD's inputs, newest first; what is not whole is told, and left out."""
     from ci_eval.cli.stored import cells_of
     from ci_eval.errors import Inconclusive
-    from ci_eval.upkeep import check
+    from ci_eval.upkeep import Problem, check
 
+    cases = suite.golden.cases
     found = clone.store.find(suite.name, suite.fingerprint(suite.side(clone.snapshot).target))
     files: list[StoredRun | Damaged] = [*found.runs, *found.damaged]
-    checked = list(check(files, lambda _: suite.golden.cases, datetime.now(UTC)))
-    for problem in (problem for file in checked for problem in file.problems):
-        click.echo(f"left out: {log(problem.path)} {log(problem.what)}; {problem.remedy}", err=True)
-    good = {file.path for file in checked if not file.problems}
+    problems = [problem for file in check(files, lambda _: cases, datetime.now(UTC)) for problem in file.problems]
     cells = Counter(cell.case for cell in cells_of(suite))
-    runs = [stored.run for stored in found.runs if stored.path in good and _is_whole(stored.run, cells)]
+    problems += [Problem(file.path, _NOT_SCORED) for file in found.runs if not _is_scored(file.run, cells)]
+    for problem in problems:
+        click.echo(f"left out: {log(problem.path)} {log(problem.what)}; {problem.remedy}", err=True)
+    bad = {problem.path for problem in problems}
+    runs = [file.run for file in found.runs if file.path not in bad]
     if not runs:
         raise Inconclusive(clone.nothing(f"suite {suite.name} with HEAD's inputs"))
     return runs
 
 
-def _is_whole(run: Run, cells: Mapping[str, int]) -> bool:
+_NOT_SCORED = "lacks scores of some cases"
+
+
+def _is_scored(run: Run, cells: Mapping[str, int]) -> bool:
     return all(len({cell.scorer for cell in record.cells}) == cells[record.case] for record in run.records)
 
 
