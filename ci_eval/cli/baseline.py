@@ -117,7 +117,10 @@ def _parts(path: str) -> list[str]:
 @_config
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def verify(repo: Path, config_path: str, as_json: bool) -> int:
-    """Read every file of the store and say what is wrong with it; exit 2 if anything is."""
+    """Say what is wrong with the store.
+
+    Reads every file. Exit code 2 if anything is wrong.
+    """
     from ci_eval.cli.stored import Clone
     from ci_eval.errors import EXIT_PASS, EXIT_REFUSED
 
@@ -158,9 +161,10 @@ def _told(problem: Problem) -> tuple[str, str, str]:
 @click.option("--damaged", is_flag=True, help="Take out what `verify` finds fault with, and nothing else.")
 @click.option("--dry-run", is_flag=True, help="Say what would go.")
 def prune(repo: Path, config_path: str, keep: int | None, older_than: int | None, damaged: bool, dry_run: bool) -> int:
-    """Take old runs out of the store, never the newest of a fingerprint.
+    """Take old runs out of the store.
 
-    One more commit lacks them; the branch's history keeps them, and other writers lose nothing.
+    Never the newest of a fingerprint. One more commit lacks them; the branch's history keeps them, and other writers
+    lose nothing.
     """
     from ci_eval.cli.stored import Clone
     from ci_eval.errors import UsageError

@@ -33,7 +33,10 @@ _PART_OF_COMMIT = re.compile(r"[0-9a-f]{4,64}")
 @click.option("--config", "config_path", default="ci-eval.yaml", show_default=True, metavar="PATH")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def show(which: str, wanted: str | None, repo: Path, config_path: str, as_json: bool) -> int:
-    """Show a stored run of every suite: where it comes from, its scores and their noise, and whether it serves."""
+    """Show a stored run, and whether it serves.
+
+    Of every suite: where the run comes from, its scores and their noise, and why HEAD could not be compared with it.
+    """
     from ci_eval.cli.laptop import chosen_suites
     from ci_eval.cli.stored import Clone
     from ci_eval.errors import UsageError

@@ -39,9 +39,10 @@ _SHOWN_CELLS = 10
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def replay(wanted: str | None, repetitions: int, repo: Path, config_path: str, as_json: bool, quiet: bool) -> int:
-    """Judge main against itself, from its stored runs: how often would a change that changes nothing be red?
+    """Judge main against itself, from stored runs.
 
-    Nothing is asked of any model. The same commit and golden set give the same replays.
+    Says how often a change that changes nothing would be red, and how noisy main is. No model is asked; the same
+    commit, golden set and stored runs give the same answer.
     """
     from ci_eval.cli.laptop import chosen_suites
     from ci_eval.cli.stored import Clone
