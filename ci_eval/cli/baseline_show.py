@@ -97,7 +97,8 @@ class _Shown:
         from ci_eval.cli.laptop import local_baselines
 
         suite = self.clone.suite(self.header.suite)
-        mine = suite.fingerprint(suite.side(self.clone.snapshot).target)
+        side = suite.side(self.clone.snapshot)
+        mine = suite.fingerprint(side.target)
         names = {
             "target": "prompt, model config or rows",
             "golden": "golden set",
@@ -107,7 +108,7 @@ class _Shown:
         if other:
             return f"HEAD has another {' and another '.join(other)}"
         baselines = local_baselines(self.clone.git, self.clone.config)
-        return baselines.objection(self.file.run, suite, self.clone.git, self.clone.commit)
+        return baselines.objection(self.file.run, suite, side)
 
     @cached_property
     def counts(self) -> Mapping[Key, Stored]:

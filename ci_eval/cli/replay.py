@@ -109,11 +109,11 @@ def _is_scored(run: Run, cells: Mapping[str, int]) -> bool:
 
 def _question(suite: Suite, newest: Memory) -> Question:
     """What a gate asks of this suite; what it has stored is the newest run."""
-    from ci_eval.comparison import pair_up
-    from ci_eval.rerun import question_of
+    from ci_eval.cli.stored import cells_of
+    from ci_eval.confirm import Question
 
     limits = {name: suite.gate.limit(name) for name in suite.scorers.dimensions()}
-    return question_of(pair_up(suite.golden.cases, suite.scorers, {}, {}), limits, (), newest.counts)
+    return Question(cells_of(suite), limits, stored=newest.counts)
 
 
 def _too_few(name: str) -> Inconclusive:

@@ -43,7 +43,7 @@ def replayed(row: Row, answers: int, *, mains: int, repetitions: int) -> float:
     """The share of red replays, over several mains."""
     question, red = world(row).question, 0
     for number in range(mains):
-        memory = stored(row, answers, random.Random(f"{answers}:{number}"))  # noqa: S311 - a simulation
+        memory = stored(row, answers, random.Random(f"{answers}:{number}"))
         found = replays(memory, question, ENDLESS, repetitions=repetitions, seed=str(number))
         red += summed(found, question.limits, row.n).red().count
     return red / mains / repetitions

@@ -17,7 +17,7 @@ from ci_eval.noise import fall_together, flakiest, noise
 
 
 def seeded(number: int) -> random.Random:
-    return random.Random(number)  # noqa: S311 - a simulation
+    return random.Random(number)
 
 
 def cells(count: int, dimension: str = "d", scorer: str = "exact", weight: int = 1) -> list[Cell]:

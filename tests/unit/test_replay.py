@@ -20,7 +20,7 @@ from ci_eval.text import Untrusted
 
 
 def seeded(number: int) -> random.Random:
-    return random.Random(number)  # noqa: S311 - a simulation
+    return random.Random(number)
 
 
 HURRIED, PATIENT = Pace(1, 0.5), Pace(8, 3600)
