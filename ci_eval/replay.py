@@ -11,7 +11,7 @@ to a case, drawn case by case and whole, so that the cells of a case stay togeth
 * *Fresh runs* are the answers not used yet, each once; as a confirmation may ask for 40 a side, it goes on with draws
   from all m. These are not unbiased: m answers vary by (m - 1)/m of what they should, so reruns agree too often, and a
   case that flipped has a pass and a fail among them, so its rate lies too close to a coin flip. The first outweighs:
-  of red gates about 70 in 100 are seen at m = 5, and all at m = 20 (`tests/benchmarks/replay_bias.py`).
+  of red gates about 70 in 100 are seen at m = 5, nearly all at m = 20 (`tests/benchmarks/replay_bias.py`).
 
 Cases are drawn independently: where many cases fall together, in a provider's good and bad moments, more gates are red
 than are here. Nothing reads a clock or makes a call, and the same seed gives the same replays.
