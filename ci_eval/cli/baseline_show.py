@@ -172,7 +172,7 @@ class _Shown:
         sure = "; the model repeats itself" if header.deterministic else ""
         lines = [
             f"suite {header.suite}, commit {str(header.commit)[:12]}, {header.time} ({age})",
-            f"  written by    {log(' '.join(_origin(header)))}",
+            f"  written by    {log(_origin(header))}",
             f"  holds         {answers} to each of {cases} cases{sure}",
             f"  fingerprint   {header.fingerprint.folder}",
             f"  for HEAD      {'serves' if self.objection is None else f'does not serve: {self.objection}'}",
@@ -213,9 +213,9 @@ def noise_as_json(found: Noise | None) -> dict[str, float | int | None]:
     }
 
 
-def _origin(header: Header) -> list[str]:
+def _origin(header: Header) -> str:
     """In words, as far as the header says."""
     where = [f"of {header.repository}"] if header.repository else []
     where += [f"on {header.branch}"] if header.branch else []
     by = [f"by ci-eval {header.version}"]
-    return [header.event or "nobody knows what", *where, *by, *([header.run_url] if header.run_url else [])]
+    return " ".join([header.event or "an unnamed event", *where, *by, *([header.run_url] if header.run_url else [])])
