@@ -52,14 +52,16 @@ class Baselines:
         try:
             found = self.store.find(suite.name, suite.fingerprint(base.target))
         except StoreError as error:
-            return None, f"main's stored runs cannot be read ({error})"
+            return None, f"main's stored runs cannot be read ({error}); {_INSTEAD}"
+        damage = [f"a stored run of main cannot be read ({file.error})" for file in found.damaged]
         objections = []
-        for stored in found:
-            objection = self._objection(stored.run, suite, base)
+        for stored in found.runs:
+            objection = self.objection(stored.run, suite, base)
             if objection is None:
-                return _picked(stored, commit, pull), None
+                return _picked(stored, commit, pull), _counted(damage)
             objections.append(f"main's stored run of {str(stored.run.header.commit)[:12]} does not serve: {objection}")
-        return None, objections[0] if objections else None
+        told = [*objections[:1], *damage]
+        return None, f"{_counted(told)}; {_INSTEAD}" if told else None
 
     def history(self, suite: Suite, base: Side) -> list[Run]:
         """Main's newest run of each of its last states, the newest first: what changed between them, and when.
@@ -73,12 +75,22 @@ class Baselines:
         trusted = (stored.run for stored in found if self.trust.objection(stored.run, any_age=True) is None)
         return [run for run in trusted if _is_before(run, base)]
 
-    def _objection(self, run: Run, suite: Suite, base: Side) -> str | None:
+    def objection(self, run: Run, suite: Suite, base: Side) -> str | None:
+        """Why a stored run of the same inputs does not stand for base; None when it does."""
         if not _is_before(run, base):
             return "this checkout does not show that base descends from it (fetch-depth: 0)"
         if not run.holds(suite.golden.cases):
             return "some of its cases were lost"
         return self.trust.objection(run)
+
+
+_INSTEAD = "main was evaluated in this job instead"
+
+
+def _counted(told: Sequence[str]) -> str | None:
+    """The first of some complaints, and how many more there are."""
+    more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+    return f"{told[0]}{more}" if told else None
 
 
 def _is_before(run: Run, base: Side) -> bool:

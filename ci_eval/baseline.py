@@ -9,8 +9,9 @@ reaches git through the environment of one child, never through arguments, URLs 
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,12 +20,13 @@ from pathlib import Path
 from ci_eval.errors import CiEvalError, InputError
 from ci_eval.git import Git, GitError, Remote
 from ci_eval.reader import MIB
-from ci_eval.records import Fingerprint, Run, parse, parse_header, to_bytes
+from ci_eval.records import Fingerprint, Header, Run, parse, parse_header, to_bytes
 from ci_eval.snapshot import Snapshot, at_commit
 
 _ATTEMPTS = 40
 _RUN_LIMIT = 64 * MIB
 _REF = "refs/ci-eval/baselines"
+_REGULAR = "100644"
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "ci-eval",
     "GIT_AUTHOR_EMAIL": "ci-eval@users.noreply.github.com",
@@ -44,10 +46,30 @@ class StoreError(CiEvalError):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A file of the store."""
+    """A file of the store that can be read."""
 
     path: str
+    oid: str
+    """git's name for its contents: equal for copies of one run."""
     run: Run
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A file of the store that cannot, and why. Anybody may have written it: what it quotes is encoded for a log."""
+
+    path: str
+    error: InputError
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the store holds of some inputs."""
+
+    runs: tuple[StoredRun, ...] = ()
+    """The newest first; a copy of a run counts once."""
+    damaged: tuple[Damaged, ...] = ()
+    """What lies beside them and cannot be read. It hides nothing, but it must be said."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +77,26 @@ class Trust:
     """What a stored run must show before it may stand for base."""
 
     events: frozenset[str]
-    repository: str
+    repository: str | None
+    """None: any, as in one's own clone."""
     max_age: timedelta
     now: datetime
 
     def objection(self, run: Run, *, any_age: bool = False) -> str | None:
         """Why a run does not serve, in our own words; None when it does."""
         header = run.header
-        written = datetime.strptime(header.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        written = written_at(header)
         if header.event not in self.events:
             return f"it was written by an event that may not write baselines ({header.event})"
-        if header.repository != self.repository:
+        if self.repository is not None and header.repository != self.repository:
             return "it was written by another repository"
         if not any_age and not timedelta(minutes=-10) <= self.now - written <= self.max_age:
             return f"it is older than {self.max_age.days} days, or of the future"
         return None
+
+
+def written_at(header: Header) -> datetime:
+    return datetime.strptime(header.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -99,20 +126,38 @@ class Store:
                     raise StoreError("this run is stored already, and stored runs never change")
                 if self._push(git, _commit_with(git, tip, path, blob), tip):
                     return path
-        raise StoreError("the baseline branch moved at every attempt to write to it; run the job again")
+        raise _moved()
 
-    def find(self, suite: str, fingerprint: Fingerprint) -> list[StoredRun]:
-        """Every stored run of these inputs, newest first; raises StoreError when the store cannot be read."""
+    def find(self, suite: str, fingerprint: Fingerprint) -> Found:
+        """Every stored run of these inputs; raises StoreError when the store itself cannot be read."""
+        files = list(self._files(f"{_folder(suite, fingerprint)}/"))
+        runs = {file.oid: file for file in files if isinstance(file, StoredRun) and _is_of(file, suite, fingerprint)}
+        newest_first = sorted(runs.values(), key=lambda file: (file.run.header.time, file.path), reverse=True)
+        return Found(tuple(newest_first), tuple(file for file in files if isinstance(file, Damaged)))
+
+    def files(self) -> Iterator[StoredRun | Damaged]:
+        """Every file of the store, by path, one after the other: together they may be more than fits in memory."""
+        return self._files("")
+
+    def _files(self, prefix: str) -> Iterator[StoredRun | Damaged]:
         with self._repository() as git:
             tip = self._fetch(git)
-            if tip is None:
-                return []
-            snapshot = at_commit(git, tip)
-            found = [
-                StoredRun(path, _read(snapshot, path)) for path in snapshot.glob(f"{_folder(suite, fingerprint)}/*")
-            ]
-        matching = [stored for stored in found if stored.run.header.fingerprint == fingerprint]
-        return sorted(matching, key=lambda stored: stored.run.header.time, reverse=True)
+            entries = at_commit(git, tip).entries if tip else {}
+            for path in sorted(path for path in entries if path.startswith(prefix)):
+                yield _file(Snapshot(git, entries, tip), path)
+
+    def remove(self, paths: Collection[str]) -> tuple[str, ...]:
+        """Take files out with one more commit; what others write meanwhile stays. Returns what was there to take.
+
+        The history keeps them, so nothing is lost for good, and no writer's push is refused.
+        """
+        with self._repository() as git:
+            for _ in range(_ATTEMPTS):
+                tip = self._fetch(git)
+                there = sorted(set(paths) & at_commit(git, tip).entries.keys()) if tip else []
+                if not tip or not there or self._push(git, _commit_without(git, tip, there), tip):
+                    return tuple(there)
+        raise _moved()
 
     def newest(self, suite: str, count: int) -> list[StoredRun]:
         """The newest run of each fingerprint, the newest first; those that cannot be read are left out."""
@@ -128,7 +173,8 @@ class Store:
                     folder = header.fingerprint.folder
                     newest[folder] = max(newest.get(folder, ("", "")), (header.time, path))
             chosen = sorted(newest.values(), reverse=True)[:count]
-            return [StoredRun(path, _read(snapshot, path)) for _, path in chosen]
+            files = [_file(snapshot, path) for _, path in chosen]
+            return [file for file in files if isinstance(file, StoredRun)]
 
     def paths(self) -> list[str]:
         """Every file of the store."""
@@ -171,19 +217,41 @@ def _folder(suite: str, fingerprint: Fingerprint) -> str:
     return f"runs/{suite}/{fingerprint.folder}"
 
 
-def _read(snapshot: Snapshot, path: str) -> Run:
+def _is_of(file: StoredRun, suite: str, fingerprint: Fingerprint) -> bool:
+    return file.run.header.suite == suite and file.run.header.fingerprint == fingerprint
+
+
+def _file(snapshot: Snapshot, path: str) -> StoredRun | Damaged:
+    entry = snapshot.entries[path]
+    if entry.mode != _REGULAR:
+        return Damaged(path, InputError("is not a plain file", remedy="remove it: the store holds no other", file=path))
     try:
-        return parse(snapshot.read(path, limit=_RUN_LIMIT), path)
+        return StoredRun(path, entry.oid, parse(snapshot.read(path, limit=_RUN_LIMIT), path))
     except InputError as error:
-        raise StoreError(f"a stored baseline is damaged: {error}") from error
+        return Damaged(path, error)
+
+
+def _moved() -> StoreError:
+    return StoreError("the baseline branch moved at every attempt to write to it; run the job again")
 
 
 def _commit_with(git: Git, tip: str | None, path: str, blob: str) -> str:
     """A commit on top of the tip that has one more file."""
+    message = f"Baseline {path.rpartition('/')[2]}"
+    return _commit(git, tip, ("--add", "--cacheinfo", f"{_REGULAR},{blob},{path}"), message)
+
+
+def _commit_without(git: Git, tip: str, paths: Collection[str]) -> str:
+    """A commit on top of the tip that lacks some files."""
+    gone = "".join(f"0 {'0' * 40}\t{path}\0" for path in paths)
+    return _commit(git, tip, ("-z", "--index-info"), f"Prune {len(paths)} of the baselines", os.fsencode(gone))
+
+
+def _commit(git: Git, tip: str | None, change: Sequence[str], message: str, stdin: bytes = b"") -> str:
+    """A commit on top of the tip with what `git update-index` makes of its files."""
     index = {"GIT_INDEX_FILE": str(git.git_dir / "store-index")}
     git.run("read-tree", tip if tip else "--empty", extra=index)
-    git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", extra=index)
+    git.run("update-index", *change, stdin=stdin, extra=index)
     tree = git.run("write-tree", extra=index).decode("ascii").strip()
     parents = ["-p", tip] if tip else []
-    message = f"Baseline {path.rpartition('/')[2]}".encode()
-    return git.run("commit-tree", *parents, tree, stdin=message).decode("ascii").strip()
+    return git.run("commit-tree", *parents, tree, stdin=message.encode()).decode("ascii").strip()

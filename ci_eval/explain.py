@@ -135,7 +135,7 @@ def _leaked_before(count: int) -> Iterable[str]:
 
 def about_base(objection: str | None, drifted: Sequence[Key]) -> tuple[Untrusted, ...]:
     """What is odd about main's side."""
-    told = [f"{objection}; main was evaluated in this job instead"] if objection else []
+    told = [objection] if objection else []
     if drifted:
         cases = ", ".join(dict.fromkeys(case for case, _ in drifted))
         told.append(f"main itself does not answer as its stored runs did in {cases}: the provider may have changed")

@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ci_eval.text import log
 
-@click.group()
+if TYPE_CHECKING:
+    from ci_eval.cli.stored import Clone
+    from ci_eval.upkeep import Checked, Problem
+
+
+class _Commands(click.Group):
+    """Loads the larger of its commands when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "replay", "show"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        match cmd_name:
+            case "replay":
+                from ci_eval.cli.replay import replay
+
+                return replay
+            case "show":
+                from ci_eval.cli.baseline_show import show
+
+                return show
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands)
 def baseline() -> None:
-    """Store and list main's runs.
+    """Store, show and check main's runs.
 
     On GitHub the workflow's push event stores them; these commands work on the baseline branch of this clone.
     """
@@ -77,10 +105,82 @@ def list_(repo: Path, config_path: str, as_json: bool) -> int:
 
 def _parts(path: str) -> list[str]:
     """A path of the store, taken apart: the branch may hold files that we did not write, and those are shown whole."""
-    from ci_eval.text import log
-
     match path.split("/"):
         case ["runs", suite, fingerprint, file] if "-" in file:
             commit, _, run = file.removesuffix(".jsonl").partition("-")
             return [log(suite), log(commit[:12]), log(run), log(fingerprint)]
     return [log(path), "", "", ""]
+
+
+@baseline.command()
+@_repo
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def verify(repo: Path, config_path: str, as_json: bool) -> int:
+    """Say what is wrong with the store.
+
+    Reads every file. Exit code 2 if anything is wrong.
+    """
+    from ci_eval.cli.stored import Clone
+    from ci_eval.errors import EXIT_PASS, EXIT_REFUSED
+
+    clone = Clone.at_head(repo, config_path)
+    checked = list(_checked(clone))
+    problems = [problem for file in checked for problem in file.problems]
+    if as_json:
+        keys = ("path", "problem", "remedy")
+        click.echo(json.dumps([dict(zip(keys, _told(problem), strict=True)) for problem in problems]))
+    else:
+        for problem in problems:
+            path, what, remedy = _told(problem)
+            click.echo(f"{path} {what}; {remedy}")
+        bad = sum(bool(file.problems) for file in checked)
+        click.echo(f"{_files(len(checked))} in {clone.store.branch} of this clone, {bad or 'none'} with problems")
+    return EXIT_REFUSED if problems else EXIT_PASS
+
+
+def _checked(clone: Clone) -> Iterator[Checked]:
+    from ci_eval.upkeep import check
+
+    return check(clone.store.files(), clone.cases_of, datetime.now(UTC))
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _told(problem: Problem) -> tuple[str, str, str]:
+    return log(problem.path), log(problem.what), problem.remedy
+
+
+@baseline.command()
+@_repo
+@_config
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the newest N runs of every fingerprint.")
+@click.option("--older-than", type=click.IntRange(min=1), metavar="DAYS", help="Only runs older than this go.")
+@click.option("--damaged", is_flag=True, help="Take out what `verify` finds fault with, and nothing else.")
+@click.option("--dry-run", is_flag=True, help="Say what would go.")
+def prune(repo: Path, config_path: str, keep: int | None, older_than: int | None, damaged: bool, dry_run: bool) -> int:
+    """Take old runs out of the store.
+
+    Never the newest of a fingerprint. One more commit lacks them; the branch's history keeps them, and other writers
+    lose nothing.
+    """
+    from ci_eval.cli.stored import Clone
+    from ci_eval.errors import UsageError
+    from ci_eval.upkeep import surplus
+
+    if damaged == (keep is not None or older_than is not None):
+        raise UsageError("say which runs may go: --keep N, --older-than DAYS or both; or --damaged alone")
+    clone = Clone.at_head(repo, config_path)
+    checked = _checked(clone)
+    if damaged:
+        going = tuple(file.path for file in checked if file.problems)
+    else:
+        age = None if older_than is None else timedelta(days=older_than)
+        going = surplus(checked, keep=keep, older_than=age, now=datetime.now(UTC))
+    gone = going if dry_run else clone.store.remove(going)
+    for path in sorted(gone):
+        click.echo(log(path))
+    click.echo(f"{_files(len(gone))} {'to take' if dry_run else 'taken'} out of {clone.store.branch} of this clone")
+    return 0

@@ -84,5 +84,5 @@ def local_store(git: Git, config: Config) -> Store:
 def local_baselines(git: Git, config: Config) -> Baselines:
     """A laptop trusts what it wrote itself, besides what main wrote."""
     policy = config.policy.baseline
-    trust = Trust(WRITERS | {"local"}, "", timedelta(days=policy.max_age_days), datetime.now(UTC))
+    trust = Trust(WRITERS | {"local"}, None, timedelta(days=policy.max_age_days), datetime.now(UTC))
     return Baselines(local_store(git, config), trust)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 import click
 
 from ci_eval.evaluation import Progress
 from ci_eval.records import Record
 
+T = TypeVar("T")
 _LINE_EVERY_SECONDS = 10.0
 
 
@@ -90,6 +93,11 @@ class Bar(Counted):
 
     def finish(self) -> None:
         self.live.stop()
+
+
+def bar(items: Iterable[T], total: int, label: str, *, quiet: bool) -> AbstractContextManager[Iterable[T]]:
+    """The items, counted on standard error as they are taken: a bar on a terminal, elsewhere the label alone."""
+    return click.progressbar(items, length=total, label=label, file=sys.stderr, hidden=quiet)
 
 
 def choose(*, quiet: bool) -> Progress:

@@ -322,7 +322,20 @@ def test_what_is_asked_for_wrongly_is_told_in_one_line(command: str, said: str, 
     assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["gate", "run", "baseline update", "baseline list", "show lost-parcel"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gate",
+        "run",
+        "baseline update",
+        "baseline list",
+        "baseline prune --keep 1",
+        "baseline replay",
+        "baseline show",
+        "baseline verify",
+        "show lost-parcel",
+    ],
+)
 def test_outside_of_a_repository_every_command_says_so(command: str, tmp_path: Path) -> None:
     ran = ci_eval(*command.split(), "--repo", str(tmp_path))
 
@@ -332,7 +345,19 @@ def test_outside_of_a_repository_every_command_says_so(command: str, tmp_path: P
     )
 
 
-@pytest.mark.parametrize("command", ["gate", "run", "baseline update", "baseline list"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gate",
+        "run",
+        "baseline update",
+        "baseline list",
+        "baseline prune --keep 1",
+        "baseline replay",
+        "baseline show",
+        "baseline verify",
+    ],
+)
 def test_without_a_config_every_command_names_the_file_it_looked_for(command: str, desk: Repository) -> None:
     ran = ci_eval(*command.split(), "--repo", str(desk.folder))
 
@@ -386,7 +411,10 @@ def test_the_demo_does_not_write_into_a_folder_that_holds_something(tmp_path: Pa
 # --- help and schemas -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, "baseline update", "baseline list"])
+@pytest.mark.parametrize(
+    "command",
+    ["", *COMMANDS, *(f"baseline {name}" for name in ("update", "list", "prune", "replay", "show", "verify"))],
+)
 def test_every_command_has_help(command: str) -> None:
     ran = ci_eval(*command.split(), "--help")
 
