@@ -386,7 +386,7 @@ def test_the_demo_does_not_write_into_a_folder_that_holds_something(tmp_path: Pa
 # --- help and schemas -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS, "baseline update", "baseline list"])
+@pytest.mark.parametrize("command", ["", *COMMANDS, "baseline update", "baseline list", "cache stats", "cache prune"])
 def test_every_command_has_help(command: str) -> None:
     ran = ci_eval(*command.split(), "--help")
 
