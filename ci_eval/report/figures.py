@@ -129,7 +129,7 @@ def _speed_words(suite: SuiteOutcome) -> Iterator[str]:
     yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict."
     if suite.base_stored:
         yield "The base's answers were timed when main's baseline was stored."
-    sides = (suite.comparison.base, suite.comparison.candidate)
+    sides = [suite.comparison.candidate] + ([] if suite.base_stored else [suite.comparison.base])
     cached = sum(record.cached_at is not None and not record.reused for side in sides for record in side.values())
     if cached:
         yield f"{Noun('answer', 'answers').count(cached)} came out of the response cache, not timed."

@@ -505,6 +505,23 @@ def test_what_confirms_a_gate_is_fresh_however_often_it_is_repeated(
     assert f"{2 * CASES} answers came out of the response cache, not timed." in shell("gate -q --markdown").out
 
 
+def test_what_the_cache_answers_is_not_paid_for_again(shop: Repository, shell: Shell) -> None:
+    """Neither in the bar, nor out of a gate's budget; what an answer costs stays in its record."""
+    priced = "timeout_seconds: 60, prices: {house-1: {input: 1000, output: 0}}}"  # 19 tokens in: $0.019 an answer
+    policy = shop.read("ci-eval.yaml").replace("timeout_seconds: 60}", priced)
+    shop.commit({"ci-eval.yaml": policy})
+    shop.write({"prompt.md": "Say it once more.\n"})
+
+    bars = [shell("run").err for _ in range(2)]
+    gates = [shell("gate -q --json").json for _ in range(2)]
+
+    assert "$1.1400" in bars[0]
+    assert "$" not in bars[1]
+    assert [round(gate["usd"] / 0.019) for gate in gates] == [CASES, 0], "the candidate was run before"
+    records = lines_of(shop.folder / ".ci-eval/echo/run.jsonl")[1:]
+    assert {record["cost_usd"] for record in records} == {0.019}
+
+
 def test_a_broken_cache_does_not_stop_a_run(shell: Shell, server: OpenAIServer) -> None:
     shell("run -q")
     place = Path(ci_eval("cache", "stats", "--json").json["path"])
