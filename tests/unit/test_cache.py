@@ -22,7 +22,7 @@ from making import PATIENT, Scripted, refusing, reply
 from ci_eval.cache import FIRST_FRESH, CachedProvider, ResponseCache
 from ci_eval.deadline import Deadline
 from ci_eval.errors import UsageError
-from ci_eval.providers.base import Message, ProviderError, Reply, Request, Usage
+from ci_eval.providers.base import Message, ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.secrets import Secret
 from ci_eval.text import Untrusted
 
@@ -190,12 +190,17 @@ def test_an_answer_of_the_future_does_not_serve(opened: Open) -> None:
     text=st.text(st.characters(codec=None, exclude_categories=())),
     finish=st.sampled_from(["stop", "length", "refusal"]),
     numbers=st.lists(st.none() | st.integers(0, 2**53), min_size=4, max_size=4),
+    calls=st.lists(st.builds(ToolCall, st.text().map(Untrusted), st.text().map(Untrusted)), max_size=3).map(tuple),
 )
 def test_whatever_was_answered_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, text: str, finish: Any, numbers: list[int | None]
+    tmp_path_factory: pytest.TempPathFactory,
+    text: str,
+    finish: Any,
+    numbers: list[int | None],
+    calls: tuple[ToolCall, ...],
 ) -> None:
     """Also halves of surrogate pairs, where a model was cut off."""
-    answer = Reply(Untrusted(text), finish, Usage(*numbers))
+    answer = Reply(Untrusted(text), finish, Usage(*numbers), calls)
     cache = ResponseCache(tmp_path_factory.mktemp("cache") / "c" / "responses.sqlite", pytest.fail)
     cached = behind(cache, Scripted(lambda *_: answer), key=None)
     ask(cached)
