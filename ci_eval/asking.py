@@ -35,7 +35,8 @@ class Asking:
 
         def seen(index: int, record: Record) -> None:
             self.files[jobs[index][0]].add(record)
-            self.session.purse.pay(record.cost_usd)
+            if record.asked:
+                self.session.purse.pay(record.cost_usd)
             progress.advance(record)
 
         def may() -> bool:

@@ -6,16 +6,17 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
 from ci_eval import __version__
+from ci_eval.cache import CachedProvider, ResponseCache
 from ci_eval.changes import FileChange
 from ci_eval.comparison import candidate_passed, pair_up, share
-from ci_eval.config import Config, GatePolicy, Subject
+from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
@@ -25,12 +26,14 @@ from ci_eval.providers.base import Provider
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import EMBEDDING, connect, connect_embedder, local_model
 from ci_eval.purse import Purse
-from ci_eval.records import Fingerprint, Header, Record, Run, RunFile, safe_word
+from ci_eval.records import Fingerprint, Header, Key, Record, Run, RunFile, safe_word
+from ci_eval.resume import resumed
 from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.secrets import Secret
+from ci_eval.shards import Shard
 from ci_eval.snapshot import Snapshot
 from ci_eval.stats import points
 from ci_eval.targets import chat
@@ -72,6 +75,17 @@ class Session:
     origin: Origin
     deadline: Deadline
     purse: Purse = field(default_factory=Purse)
+    cache: ResponseCache | None = None
+    """Answers first looks; confirmations never see it."""
+    shard: Shard | None = None
+    """Only this part of each golden set."""
+    resume: bool = False
+    """Keep what the run file holds of the same inputs."""
+    file: Path | None = None
+    """The run file, where one suite is evaluated and it has a name of its own."""
+
+    def run_file(self, suite: str, name: str) -> Path:
+        return self.file or self.out / suite / f"{name}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -150,22 +164,28 @@ class Suite:
         user = policy.suites[self.name].target.user
         return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers))
 
-    def evaluator(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Evaluator:
-        """Raises Inconclusive when the provider's key is not there."""
+    def evaluator(
+        self, target: ChatTarget, keys: Mapping[str, Secret], cache: ResponseCache | None = None
+    ) -> Evaluator:
+        """Raises Inconclusive when the provider's key is not there. Without a cache every answer is a fresh one."""
         policy = self.config.policy.providers[target.model.provider]
         # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
         most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
         cost = partial(cost_of, model=target.model.model, provider=policy)
-        return Evaluator(target, self._provider(target, keys), self.scorers, self._bind(keys), most, cost)
+        return Evaluator(target, self._provider(target, keys, cache), self.scorers, self._bind(keys), most, cost)
 
-    def _provider(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Provider:
-        return connect(Endpoint.of(self.config.policy.providers[target.model.provider]), keys)
+    def _provider(self, target: ChatTarget, keys: Mapping[str, Secret], cache: ResponseCache | None) -> Provider:
+        policy = self.config.policy.providers[target.model.provider]
+        provider = connect(Endpoint.of(policy), keys)
+        secret = keys.get(policy.key_variable or "")
+        if cache is None or policy.api == "local" or not (secret or cache.private):
+            return provider
+        max_age = timedelta(days=self.config.policy.baseline.max_age_days)
+        return CachedProvider.sealed(provider, cache, canonical(_reached_by(policy)), secret, max_age)
 
     def fingerprint(self, target: ChatTarget) -> Fingerprint:
         """Equal for runs that may stand for each other: only what reaches a request or a score is in it."""
-        provider = self.config.policy.providers[target.model.provider].model_dump(
-            include={"api", "base_url", "api_version"}
-        )
+        provider = _reached_by(self.config.policy.providers[target.model.provider])
         return Fingerprint(
             target=_digest([__version__, provider, target.digest]),
             golden=self.golden.digest,
@@ -202,26 +222,38 @@ class Suite:
 
         `known` holds answers of the other side, which stand for equal requests.
         """
-        evaluator = self.evaluator(side.target, session.keys)
+        evaluator = self.evaluator(side.target, session.keys, session.cache)
         jobs = evaluator.jobs(cases, repeats)
         header = self.header(evaluator, jobs, side.snapshot.commit, session.origin)
-        file = RunFile(session.out / self.name / f"{name}.jsonl")
-        file.start(header)
-        session.progress.start(f"{self.name}: {name}", len(jobs))
+        header = header.model_copy(update={"shard": str(session.shard) if session.shard else None})
+        file = RunFile(session.run_file(self.name, name))
+        kept: dict[Key, Record] = {}
+        if session.resume:
+            header, kept = resumed(file.path, header, {job.key: job.request.digest for job in jobs})
+        file.start(header, kept.values())
+        todo = [job for job in jobs if job.key not in kept]
+        session.progress.start(f"{self.name}: {name}" + (f", {len(kept)} kept" if kept else ""), len(todo))
 
         def seen(record: Record) -> None:
             file.add(record)
-            session.purse.pay(record.cost_usd)
+            if record.asked:
+                session.purse.pay(record.cost_usd)
             session.progress.advance(record)
 
         try:
-            return Run(header, tuple(evaluator.run(jobs, session.deadline, seen, known)))
+            asked = {record.key: record for record in evaluator.run(todo, session.deadline, seen, known)}
+            return Run(header, tuple(kept.get(job.key) or asked[job.key] for job in jobs))
         finally:
             session.progress.finish()
 
 
 def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
     raise AssertionError("scorers that were bound to be checked were used to score")
+
+
+def _reached_by(provider: ProviderPolicy) -> Mapping[str, object]:
+    """What of a provider's policy decides who answers."""
+    return provider.model_dump(include={"api", "base_url", "api_version"})
 
 
 def _digest(value: object) -> str:
@@ -231,19 +263,22 @@ def _digest(value: object) -> str:
 def evaluate_all(
     config: Config, snapshot: Snapshot, session: Session, names: Iterable[str], *, repeats: int
 ) -> list[tuple[Suite, Run]]:
-    """Every named suite, whole, on one snapshot; a model that repeats itself is asked once."""
+    """Every named suite, whole or a shard of it, on one snapshot; a model that repeats itself is asked once."""
     suites = [Suite.load(config, snapshot, name) for name in names]
     for suite in suites:
         need_cases(suite)
-    return [
-        (suite, suite.evaluate(suite.side(snapshot), suite.golden.cases.values(), session, name="run", repeats=repeats))
-        for suite in suites
-    ]
+    found = []
+    for suite in suites:
+        cases = session.shard.of_cases(suite.golden.cases) if session.shard else suite.golden.cases.values()
+        run = suite.evaluate(suite.side(snapshot), cases, session, name="run", repeats=repeats)
+        found.append((suite, run))
+    return found
 
 
 def to_store(config: Config, run: Run) -> Run:
-    """A run as its policy lets main remember it."""
-    return run.without_texts() if config.policy.baseline.outputs == "hide" else run
+    """A run as its policy lets main remember it. What the cache answered is as old as it was then."""
+    dated = run.as_old_as_its_answers()
+    return dated.without_texts() if config.policy.baseline.outputs == "hide" else dated
 
 
 def scores(suite: Suite, run: Run) -> dict[str, Fraction]:

@@ -37,7 +37,7 @@ def first_pass(prepared: Prepared, plan: Plan, asking: Asking, may_start: Callab
         if record is None:
             unasked.add(job.case.id)
         else:
-            calls += 1
+            calls += record.asked
             found[side][job.case.id] = record
     for case in sorted(prepared.same & found["base"].keys()):
         found["candidate"][case] = replace_repeat(found["base"][case], 0)

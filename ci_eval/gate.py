@@ -14,6 +14,7 @@ from pathlib import Path
 from ci_eval import config as configs
 from ci_eval import explain
 from ci_eval.base_run import Baselines
+from ci_eval.cache import ResponseCache
 from ci_eval.changes import Changes, detect
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
@@ -109,6 +110,8 @@ class Gate:
     tighter: Tighter = AS_POLICY_SAYS
     whole: bool = False
     """Whether every golden case is run, also where that takes longer than there is time."""
+    cache: ResponseCache | None = None
+    """For first looks on a laptop; on GitHub there is none."""
 
     def run(self) -> GateOutcome:
         """Raises InputError (refused input) and Inconclusive (no verdict is possible)."""
@@ -161,7 +164,7 @@ class Gate:
         work = self._work(read, keys)
         plans = plan_all(work, budget, whole=self.whole)
         refuse_too_small(work, plans, budget)
-        session = Session(keys, self.progress, self.out, self.origin, deadline, purse)
+        session = Session(keys, self.progress, self.out, self.origin, deadline, purse, self.cache)
         return tuple(judge_all(work, plans, session, whole=self.whole))
 
     def _budget(self, main: Config) -> Budget:
@@ -173,7 +176,12 @@ class Gate:
         preparation = Preparation(self.base, self.candidate, read.main, read.head, self.baselines(read.main), self.pull)
         prepared = [preparation.of(change) for change in read.changes.affected()]
         return [
-            Work(one, one.evaluators(keys), one.question(self.tighter.gate(one.suite.gate)), preparation.history(one))
+            Work(
+                one,
+                one.evaluators(keys, self.cache),
+                one.question(self.tighter.gate(one.suite.gate)),
+                preparation.history(one),
+            )
             for one in prepared
         ]
 

@@ -86,7 +86,7 @@ class Judgement:
             warnings=(*warnings, *explain.about_base(prepared.objection, confirmation.drifted)),
             base_header=first.headers["base"],
             base_stored=bool(prepared.recalled),
-            calls=first.calls + reruns.calls + len(new_cases),
+            calls=first.calls + reruns.calls + sum(record.asked for record in new_cases.values()),
         )
 
     def _compare(self, reruns: Reruns, confirmation: Confirmation) -> Comparison:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from ci_eval.base_run import Baselines, Recalled
+from ci_eval.cache import ResponseCache
 from ci_eval.changes import SuiteChanges
 from ci_eval.config import Config, GatePolicy
 from ci_eval.confirm import Question
@@ -74,11 +75,11 @@ class Prepared:
             stored=self.stored,
         )
 
-    def evaluators(self, keys: Mapping[str, Secret]) -> dict[SideName, Evaluator]:
-        """Raises Inconclusive when a provider's key is not there."""
+    def evaluators(self, keys: Mapping[str, Secret], cache: ResponseCache | None) -> dict[SideName, Evaluator]:
+        """Raises Inconclusive when a provider's key is not there. Reruns pass the cache by, by their numbers."""
         return {
-            "base": self.suite.evaluator(self.base.target, keys),
-            "candidate": self.suite.evaluator(self.candidate.target, keys),
+            "base": self.suite.evaluator(self.base.target, keys, cache),
+            "candidate": self.suite.evaluator(self.candidate.target, keys, cache),
         }
 
 

@@ -17,13 +17,15 @@ from pydantic import AfterValidator, Field
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import CaseId
 from ci_eval.providers.base import ToolCall
-from ci_eval.reader import Document, Strict, append_lines, read_jsonl, validate, write_file, wrong
+from ci_eval.reader import MIB, Document, Strict, append_lines, read_file, read_jsonl, validate, write_file, wrong
 from ci_eval.text import Untrusted, canonical, shorten
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 # A record must fit a row of the reader, where a control character takes six: far more than a report shows.
 _OUTPUT_KEPT = 100_000
 _REASON_KEPT = 500
+# What was paid for must be readable: 100,000 answers of some pages, or a few thousand of the longest kind.
+_FILE_LIMIT = 1024 * MIB
 _CALLS_KEPT = 100
 _CALL_TEXT_KEPT = 40_000
 
@@ -36,11 +38,14 @@ def _time(value: str) -> str:
     return value
 
 
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"), AfterValidator(_time)]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./:@+-]{0,200}$")]
 Share = Annotated[int | float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 ErrorKind = Literal["infrastructure", "request"]
+Key = tuple[str, int]
+"""A case and a repeat: what a run has one record of."""
 
 
 class CellResult(Strict):
@@ -87,6 +92,17 @@ class Record(Strict):
     error_kind: ErrorKind | None = None
     reused: bool = False
     """Copied from the other side, whose rendered request is the same."""
+    cached_at: Time | None = None
+    """When the model was asked, for an answer out of the response cache: not timed, and not paid for in this run."""
+
+    @property
+    def key(self) -> Key:
+        return self.case, self.repeat
+
+    @property
+    def asked(self) -> bool:
+        """Whether the model was asked for it in this run: what is known already costs nothing and takes no time."""
+        return not self.reused and self.cached_at is None
 
     @property
     def lost(self) -> bool:
@@ -106,6 +122,14 @@ class Fingerprint(Strict):
         """A short name for the whole, safe as a path."""
         return f"{self.target[:16]}-{self.golden[:16]}-{self.scorers[:16]}"
 
+    def differences(self, other: Fingerprint) -> dict[str, tuple[str, str]]:
+        """What differs when a digest does, in words, with both digests."""
+        return {
+            "another prompt, model config or data, or another ci-eval": (self.target, other.target),
+            "another golden set": (self.golden, other.golden),
+            "other scorers": (self.scorers, other.scorers),
+        }
+
 
 class Header(Strict):
     """Where a run comes from."""
@@ -115,7 +139,7 @@ class Header(Strict):
     commit: Hex | None
     """None for a working tree or a merge that is no commit."""
     version: Word
-    time: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"), AfterValidator(_time)]
+    time: Time
     event: Word
     """The GitHub event that made it, or `local`."""
     repository: Word = ""
@@ -123,6 +147,8 @@ class Header(Strict):
     run_url: Word = ""
     repeats: Annotated[int, Field(ge=1)] = 1
     deterministic: bool = False
+    shard: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$")] | None = None
+    """Which part of the golden set this is, as in `2/4`; None: all of it."""
     fingerprint: Fingerprint
 
 
@@ -143,6 +169,11 @@ class Run:
             records.append(record.model_copy(update={"output": None, "tool_calls": [], "cells": cells}))
         return Run(self.header, tuple(records))
 
+    def as_old_as_its_answers(self) -> Run:
+        """With the time of the oldest answer that came out of the response cache, if that is older."""
+        times = [record.cached_at for record in self.records if record.cached_at]
+        return Run(self.header.model_copy(update={"time": min([self.header.time, *times])}), self.records)
+
     def holds(self, cases: Iterable[str]) -> bool:
         """Whether every repeat has a record of every case that was not lost."""
         wanted = set(cases)
@@ -158,9 +189,20 @@ def to_bytes(run: Run) -> bytes:
     return "".join(f"{to_line(item)}\n" for item in (run.header, *run.records)).encode()
 
 
+def read(path: Path) -> Run:
+    """A run file that the user named; raises InputError."""
+    return parse(read_file(path, limit=_FILE_LIMIT), str(path))
+
+
+def read_interrupted(path: Path) -> Run | None:
+    """The same without a last line that was torn; None when not even the header is whole."""
+    whole, _, _ = read_file(path, limit=_FILE_LIMIT).rpartition(b"\n")
+    return parse(whole, str(path)) if whole else None
+
+
 def parse(data: bytes, file: str) -> Run:
     """A run out of its file; raises InputError for anything that is not whole."""
-    documents = read_jsonl(data, file)
+    documents = read_jsonl(data, file, limit=_FILE_LIMIT)
     if not documents:
         raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
     header = validate(Header, documents[0])
@@ -191,8 +233,9 @@ class RunFile:
 
     path: Path
 
-    def start(self, header: Header) -> None:
-        write_file(self.path, f"{to_line(header)}\n".encode())
+    def start(self, header: Header, kept: Iterable[Record] = ()) -> None:
+        """Begin, with what is known already in it."""
+        write_file(self.path, to_bytes(Run(header, tuple(kept))))
 
     def add(self, record: Record) -> None:
         append_lines(self.path, [to_line(record)])

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from ci_eval.asking import SIDES, Asking
+from ci_eval.cache import FIRST_FRESH
 from ci_eval.confirm import Confirmation, Question, Rerun, Result, Side, start
 from ci_eval.evidence import Answers
 from ci_eval.first_pass import FirstPass
 from ci_eval.records import Record
 from ci_eval.runner import Evaluator, Job
-
-# Fresh runs are numbered from here, far from main's stored repeats: a model that draws by repeat must draw anew.
-_FIRST_FRESH = 1000
 
 
 @dataclass
@@ -84,7 +82,8 @@ class Reruns:
     def _jobs(self, evaluator: Evaluator, rerun: Rerun) -> list[Job]:
         case = self.asking.suite.golden.cases[rerun.case]
         request = evaluator.target.request(case)
-        first = _FIRST_FRESH + self.made[rerun.case, rerun.side]
+        # Far from main's stored repeats, and from the cache: a model that draws by repeat must draw anew.
+        first = FIRST_FRESH + self.made[rerun.case, rerun.side]
         self.made[rerun.case, rerun.side] += rerun.runs
         return [Job(case, first + number, request) for number in range(rerun.runs)]
 

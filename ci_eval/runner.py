@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
-from ci_eval.records import CellResult, Record, kept_calls, kept_output, kept_reason
+from ci_eval.records import CellResult, Key, Record, kept_calls, kept_output, kept_reason
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.chat import ChatTarget
@@ -34,6 +34,10 @@ class Job:
     case: Case
     repeat: int
     request: Request
+
+    @property
+    def key(self) -> Key:
+        return self.case.id, self.repeat
 
 
 def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
@@ -104,7 +108,8 @@ class Evaluator:
             finish=reply.finish,
             tool_calls=kept_calls(reply.tool_calls),
             cells=cells,
-            latency_ms=latency,
+            latency_ms=None if reply.cached_at else latency,
+            cached_at=reply.cached_at,
             cost_usd=None if cost is None else float(cost),
             **vars(reply.usage),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, MutableMapping
 
 from ci_eval.errors import InputError
@@ -22,6 +23,10 @@ class Secret:
 
     def header(self, name: str, prefix: str = "") -> tuple[str, str]:
         return name, prefix + self._value
+
+    def derived(self, purpose: str) -> bytes:
+        """A key for another purpose. Slow to compute, so that a short one cannot be found by trying words."""
+        return hashlib.pbkdf2_hmac("sha256", self._value.encode(), purpose.encode(), 200_000)
 
 
 def take(environ: MutableMapping[str, str], names: Iterable[str]) -> dict[str, Secret]:

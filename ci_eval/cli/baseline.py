@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ci_eval.cli.cache import cache_options, chosen_cache
 from ci_eval.text import log
 
 if TYPE_CHECKING:
@@ -55,9 +56,14 @@ _config = click.option("--config", "config_path", default="ci-eval.yaml", show_d
 @_config
 @click.option("--ref", default="HEAD", show_default=True, metavar="REF", help="The commit to evaluate and store.")
 @click.option("--suite", "wanted", metavar="NAME", help="Only this suite; by default all of them.")
+@cache_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def update(repo: Path, config_path: str, ref: str, wanted: str | None, quiet: bool) -> int:
+def update(
+    repo: Path, config_path: str, ref: str, wanted: str | None, no_cache: bool, refresh: bool, quiet: bool
+) -> int:
     """Evaluate a commit and store it as a baseline."""
+    from dataclasses import replace
+
     from ci_eval import config, sides, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, local_store, print_scores, refuse_lost, session
     from ci_eval.evaluation import evaluate_all, to_store
@@ -67,7 +73,8 @@ def update(repo: Path, config_path: str, ref: str, wanted: str | None, quiet: bo
     at = snapshot.at_commit(git, sides.commit_named(git, ref))
     policy = config.load(at, config_path)
     names = chosen_suites(policy, wanted)
-    shared = session(policy, default_out(git), quiet=quiet)
+    cache = chosen_cache(no_cache=no_cache, refresh=refresh)
+    shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
     done = evaluate_all(policy, at, shared, names, repeats=policy.policy.baseline.repeats)
     refuse_lost(done)
     store = local_store(git, policy)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ci_eval.cli.cache import cache_options, chosen_cache
+
 if TYPE_CHECKING:
+    from ci_eval.cache import ResponseCache
     from ci_eval.gate import Gate
     from ci_eval.git import Git
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--config", "config_path", default="ci-eval.yaml", show_default=True, metavar="PATH")
 @click.option("--repo", type=click.Path(file_okay=False, exists=True, path_type=Path), default=Path(), metavar="DIR")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where run files go.")
+@cache_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--markdown", is_flag=True, help="Print the comment that GitHub would show.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -29,6 +33,8 @@ def gate(
     config_path: str,
     repo: Path,
     out: Path | None,
+    no_cache: bool,
+    refresh: bool,
     as_json: bool,
     markdown: bool,
     quiet: bool,
@@ -48,7 +54,9 @@ def gate(
 
         return run_on_github(os.environ, choose(quiet=quiet))
     git = Git.discover(repo)
-    prepared = on_laptop(git, base_ref, head_ref, config_path, out, quiet=quiet)
+
+    cache = chosen_cache(no_cache=no_cache, refresh=refresh)
+    prepared = on_laptop(git, base_ref, head_ref, config_path, out, quiet=quiet, cache=cache)
     outcome = prepared.run()
     if as_json:
         from ci_eval.report.json_report import to_json
@@ -69,7 +77,14 @@ def gate(
 
 
 def on_laptop(
-    git: Git, base_ref: str | None, head_ref: str | None, config_path: str, out: Path | None, *, quiet: bool
+    git: Git,
+    base_ref: str | None,
+    head_ref: str | None,
+    config_path: str,
+    out: Path | None,
+    *,
+    quiet: bool,
+    cache: ResponseCache | None = None,
 ) -> Gate:
     from functools import partial
 
@@ -88,4 +103,5 @@ def on_laptop(
         progress=choose(quiet=quiet),
         out=out or default_out(git),
         baselines=partial(local_baselines, git),
+        cache=cache,
     )

@@ -20,8 +20,10 @@ from ci_eval.text import log
 
 COMMANDS: Mapping[str, str] = {
     "baseline": "ci_eval.cli.baseline:baseline",
+    "cache": "ci_eval.cli.cache:cache",
     "demo": "ci_eval.cli.demo:demo",
     "gate": "ci_eval.cli.gate:gate",
+    "merge": "ci_eval.cli.merge:merge",
     "plan": "ci_eval.cli.plan:plan",
     "run": "ci_eval.cli.run:run",
     "schema": "ci_eval.cli.schema:schema",

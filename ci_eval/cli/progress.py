@@ -39,17 +39,37 @@ class Counted:
         self._reset()
 
     def _reset(self) -> None:
-        self.done = self.passing = self.errors = 0
+        self.done = self.passing = self.errors = self.cached = 0
+        self.paid: float | None = None
         self.started = time.monotonic()
 
     def advance(self, record: Record) -> None:
         self.done += 1
         self.passing += bool(record.cells) and all(cell.passed for cell in record.cells)
         self.errors += record.error is not None
+        self.cached += record.cached_at is not None
+        if record.cost_usd is not None and record.asked:
+            self.paid = (self.paid or 0.0) + record.cost_usd
 
     def summary(self) -> str:
+        """How far it is, how good, how fast and, where prices are known, what was paid."""
         rate = self.done / max(time.monotonic() - self.started, 0.001)
-        return f"{self.done}/{self.total} answered, {self.passing} all right, {self.errors} errors, {rate:.0f}/s"
+        words = [
+            f"{self.done}/{self.total} answered",
+            f"{self.passing} all right",
+            f"{self.errors} errors",
+            f"{rate:.0f}/s" if rate >= 1 else f"{60 * rate:.0f}/min",
+        ]
+        if self.paid is not None:
+            words.append(f"${self.paid:.4f}")
+        if self.cached:
+            words.append(f"{self.cached} from the cache")
+        return ", ".join(words)
+
+    def left(self) -> str:
+        """How long the rest takes if it goes on like this."""
+        seconds = (time.monotonic() - self.started) / self.done * (self.total - self.done) if self.done else 0.0
+        return f", {seconds:.0f} s left" if self.done < self.total and self.done else ""
 
 
 class Lines(Counted):
@@ -69,7 +89,7 @@ class Lines(Counted):
         self._say()
 
     def _say(self) -> None:
-        click.echo(f"{self.label}: {self.summary()}", err=True)
+        click.echo(f"{self.label}: {self.summary()}{self.left()}", err=True)
 
 
 class Bar(Counted):

@@ -89,6 +89,8 @@ class Reply:
     finish: Finish
     usage: Usage = Usage()
     tool_calls: tuple[ToolCall, ...] = ()
+    cached_at: str | None = None
+    """When the model gave it, for an answer out of the response cache; None: just now."""
 
 
 class ProviderError(Exception):

@@ -129,6 +129,10 @@ def _speed_words(suite: SuiteOutcome) -> Iterator[str]:
     yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict."
     if suite.base_stored:
         yield "The base's answers were timed when main's baseline was stored."
+    sides = [suite.comparison.candidate] + ([] if suite.base_stored else [suite.comparison.base])
+    cached = sum(record.cached_at is not None and not record.reused for side in sides for record in side.values())
+    if cached:
+        yield f"{Noun('answer', 'answers').count(cached)} came out of the response cache, not timed."
     reused = sum(record.reused for record in suite.comparison.candidate.values())
     if reused:
         yield f"{CASE.count(reused)} asked the model the same on both sides: answered once, and not timed for this PR."

@@ -48,7 +48,7 @@ def ci_eval(*arguments: str) -> Ran:
 
 def ci_eval_process(*arguments: str, cwd: Path, environ: Mapping[str, str] | None = None) -> Ran:
     """One command as a user starts it."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CACHE_HOME") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "ci_eval.cli.main", *arguments],
         cwd=cwd,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from git_over_http import GitServer
 from github_standin import DATA, TOKEN, Failure, StandIn
-from openai_server import OpenAIServer, fails
+from openai_server import OpenAIServer, fails, says
 from parcel_desk import (
     CONFIG,
     FAQ_CASES,
@@ -559,3 +559,76 @@ def _everything_under(folder: Path) -> bytes:
     command = ["git", "cat-file", "--batch", "--batch-all-objects"]
     found += [subprocess.run(command, cwd=store, capture_output=True, check=True).stdout for store in stores]
     return b"\0".join(found)
+
+
+# --- the response cache (rows 41 and 107 of the threat model) ---------------------------------------------------------
+
+
+def _kept(hub: Hub) -> dict[str, bytes]:
+    folder = hub.folder / "kept"
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_main_does_not_ask_again_what_its_workflow_kept(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = str(hub.folder / "kept")
+    hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept)
+    before = hub.model.calls
+
+    pushed = hub.push(capsys, hub.push_main({"src/other.ts": "unrelated\n"}), XDG_CACHE_HOME=kept)
+    dispatched = hub.dispatch(capsys, XDG_CACHE_HOME=kept)
+
+    assert (pushed.code, dispatched.code, hub.model.calls - before) == (0, 0, 0)
+    assert "Stored as main's baseline." in pushed.summary
+    assert len(hub.baselines()) == 3 * 2
+
+
+def test_main_keeps_nothing_that_nobody_asked_it_to_keep(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        hub.push(capsys, hub.push_main({}), HOME=str(hub.folder / "kept"))
+    assert hub.model.calls == 2 * (TRIAGE_CASES + FAQ_CASES)
+    assert _kept(hub) == {}
+
+
+@pytest.mark.parametrize("how", ["pull_request", "dispatch"])
+def test_a_gate_on_github_neither_reads_nor_writes_a_cache(
+    how: str, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Even one that holds all of main's answers, and that this job could read."""
+    kept = str(hub.folder / "kept")
+    hub.dispatch(capsys, XDG_CACHE_HOME=kept, INPUT_GITHUB__TOKEN="")
+    before, files = hub.model.calls, _kept(hub)
+    head = hub.push_head(NO_PARCELS)
+    _open_pull(hub, head)
+
+    if how == "dispatch":
+        job = hub.dispatch(capsys, XDG_CACHE_HOME=kept, INPUT_PR__NUMBER=str(PULL))
+    else:
+        job = hub.pull_request(capsys, head, XDG_CACHE_HOME=kept)
+
+    assert job.code == 1
+    assert hub.model.calls - before == 2 * TRIAGE_CASES + 2 * SETTLING
+    assert files
+    assert _kept(hub) == files
+
+
+def test_main_does_not_believe_what_was_kept_by_someone_without_its_key(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever can write a cache of main's scope can put a file there, but no answer."""
+    kept = str(hub.folder / "kept")
+    hub.model.behaviour = lambda _: says("poison")
+    hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept, **{KEY_ENV: "sk-of-an-attacker"})
+    hub.model.behaviour = answers
+
+    pushed = hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept)
+
+    assert "| triage  | routing     | 100.00  |" in pushed.summary
+
+
+def test_without_a_key_that_could_seal_it_main_keeps_nothing(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = hub.developer.read(CONFIG).replace(", key_env: DESK_KEY", "")
+    for number in range(2):
+        sha = hub.push_main({CONFIG: policy, "src/other.ts": str(number)})
+        assert hub.push(capsys, sha, XDG_CACHE_HOME=str(hub.folder / "kept")).code == 0
+    assert hub.model.calls == 2 * (TRIAGE_CASES + FAQ_CASES)
+    assert _kept(hub) == {}

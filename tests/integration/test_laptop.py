@@ -413,7 +413,13 @@ def test_the_demo_does_not_write_into_a_folder_that_holds_something(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "command",
-    ["", *COMMANDS, *(f"baseline {name}" for name in ("update", "list", "prune", "replay", "show", "verify"))],
+    [
+        "",
+        *COMMANDS,
+        *(f"baseline {name}" for name in ("update", "list", "prune", "replay", "show", "verify")),
+        "cache stats",
+        "cache prune",
+    ],
 )
 def test_every_command_has_help(command: str) -> None:
     ran = ci_eval(*command.split(), "--help")

@@ -28,9 +28,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "asking prepare",
         "base_run",
         "evaluation verdict replay upkeep",
-        "runner comparison baseline confirm ranking plan noise",
+        "runner comparison baseline confirm ranking plan noise resume shards",
         "targets",
-        "scorers records datasets prices",
+        "scorers records datasets prices cache",
         "golden changes providers",
         "config sides",
         "snapshot transport",
@@ -145,6 +145,10 @@ def test_one_door_reads_and_writes_files() -> None:
     assert [ast.unparse(call) for call in opened if ast.unparse(call.func).endswith("open")] == [
         "os.open(os.devnull, os.O_WRONLY)"
     ]
+
+
+def test_one_door_keeps_a_database() -> None:
+    assert users("sqlite3", "dbm") == {"cache"}
 
 
 def test_nothing_is_executed_or_unpickled() -> None:
