@@ -7,7 +7,7 @@ asked, and what base watched stays watched: so a file cannot be moved, linked or
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -166,6 +166,7 @@ def _moved(base: Config, head: Config, suite: str, seen: set[str]) -> Iterator[F
     if suite not in head.policy.suites:
         return
     ours, theirs = base.subject(suite), head.subject(suite)
+    own = ours.model == ours.prompt and theirs.model == theirs.prompt  # then it is the prompt file that moved
     pairs: tuple[tuple[Role, str, str], ...] = (
         ("prompt", ours.prompt, theirs.prompt),
         ("model", ours.model, theirs.model),
@@ -173,7 +174,7 @@ def _moved(base: Config, head: Config, suite: str, seen: set[str]) -> Iterator[F
         ("dataset", canonical(ours.datasets), canonical(theirs.datasets)),
     )
     for role, one, other in pairs:
-        if one != other and other not in seen:
+        if one != other and other not in seen and not (role == "model" and own):
             yield FileChange(role, other, "changed")
 
 
@@ -195,9 +196,8 @@ def _kind(path: str, base: Snapshot, head: Snapshot) -> Literal["added", "remove
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def setting_changes(base: bytes | None, head: bytes | None, path: str) -> list[Untrusted]:
+def setting_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Untrusted]:
     """How two versions of a model config differ: `temperature 0 → 0.7`, one line a key."""
-    before, after = _settings(base, path), _settings(head, path)
     keys = [*after, *(key for key in before if key not in after)]
     return [
         Untrusted(f"{key} {_shown(before.get(key))} → {_shown(after.get(key))}")
@@ -206,7 +206,8 @@ def setting_changes(base: bytes | None, head: bytes | None, path: str) -> list[U
     ]
 
 
-def _settings(data: bytes | None, path: str) -> dict[str, Any]:
+def settings(data: bytes | None, path: str) -> dict[str, Any]:
+    """What stands in a model config; nothing where there is none."""
     if data is None:
         return {}
     value = read_document(data, path).value

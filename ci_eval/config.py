@@ -21,6 +21,8 @@ from ci_eval.text import canonical
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 DEFAULT_PATH = "ci-eval.yaml"
+_WITH_MODEL = (".prompt.yml", ".prompt.yaml", ".prompty")
+"""Prompt files that may bring their model and its parameters."""
 
 
 def _name(value: str) -> str:
@@ -89,12 +91,20 @@ class TargetPolicy(Strict):
     """The system under test."""
 
     prompt: RepoPath
-    """The system prompt: text with `{{name}}` variables."""
-    model: RepoPath
-    """The model config: provider, model and parameters, YAML or JSON."""
+    """The system prompt, text with `{{name}}` variables; or a `.prompt.yml` or `.prompty` with its own messages."""
+    model: RepoPath | None = None
+    """The model config: provider, model and parameters, YAML or JSON. A prompt file may bring them instead."""
+    provider: Name | None = None
+    """Through which provider a model is asked that a prompt file names; by default the only one there is."""
     examples: Examples | None = None
     user: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
     """How an object input becomes the user message; without it, it is sent as JSON."""
+
+    @model_validator(mode="after")
+    def _a_text_brings_no_model(self) -> TargetPolicy:
+        if self.model is None and not self.prompt.endswith(_WITH_MODEL):
+            raise wrong('"model" is missing', 'add "model": only .prompt.yml and .prompty files bring their own')
+        return self
 
 
 class GatePolicy(Strict):
@@ -166,6 +176,7 @@ class Subject:
 
     prompt: str
     model: str
+    """Where the model and its parameters stand: a model config, or the prompt file that brings them."""
     examples: Examples | None
     datasets: tuple[str, ...]
 
@@ -185,7 +196,12 @@ class Config:
     def subject(self, suite: str) -> Subject:
         settings = self.policy.suites[suite]
         target = settings.target
-        return Subject(target.prompt, target.model, target.examples, tuple(settings.datasets))
+        return Subject(target.prompt, target.model or target.prompt, target.examples, tuple(settings.datasets))
+
+    def provider(self, suite: str) -> str | None:
+        """Through which provider a model is asked that a prompt file names; None where the policy leaves it open."""
+        only = next(iter(self.policy.providers)) if len(self.policy.providers) == 1 else None
+        return self.policy.suites[suite].target.provider or only
 
     def policy_text(self, suite: str | None = None) -> str:
         """Everything but the subject's file names, as text to compare: of one suite, or of what all suites share."""
@@ -195,13 +211,20 @@ class Config:
         settings = whole["suites"].get(suite)
         if settings is None:
             return ""
-        return canonical({**settings, "datasets": None, "target": {"user": settings["target"]["user"]}})
+        target = {key: settings["target"][key] for key in ("user", "provider")}
+        return canonical({**settings, "datasets": None, "target": target})
 
 
 def load(snapshot: Snapshot, path: str = DEFAULT_PATH) -> Config:
     """The config of a snapshot; raises InputError with file, line and remedy."""
     document = read_yaml(snapshot.read(path), path)
-    return Config(path, validate(Policy, document), document)
+    config = Config(path, validate(Policy, document), document)
+    for name, suite in config.policy.suites.items():
+        provider = suite.target.provider
+        if provider is not None and provider not in config.policy.providers:
+            where = ("suites", name, "target", "provider")
+            raise document.error(where, f'no provider "{provider}"', "name one of `providers` in this file")
+    return config
 
 
 def watched(config: Config, suite: str, path: str) -> bool:

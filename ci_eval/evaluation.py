@@ -127,8 +127,8 @@ class Suite:
         """A side's subject under this policy; `named_by` is the config that names its files, where that is another."""
         policy = self.config.policy
         subject = (named_by or self.config).subject(self.name)
-        user = policy.suites[self.name].target.user
-        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers.__contains__))
+        user, provider = policy.suites[self.name].target.user, self.config.provider(self.name)
+        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers.__contains__, provider))
 
     def evaluator(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Evaluator:
         """Raises Inconclusive when the provider's key is not there."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from ci_eval import datasets
-from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes
+from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes, settings
 from ci_eval.config import Config
 from ci_eval.datasets import Leak
 from ci_eval.evaluation import Side, Suite
@@ -29,14 +30,24 @@ def _note(change: FileChange, base: Side, candidate: Side) -> ChangeNote:
     old, new = base.path_of(change), candidate.path_of(change)
     words = [Untrusted(f"{old} → {new}")] if old != new else []
     if change.role == "prompt":
-        return ChangeNote("prompt", path, tuple(words), line_diff(base.content(old), candidate.content(new)))
+        before, after = base.target.prompt, candidate.target.prompt
+        words += setting_changes(before.settings(), after.settings())
+        if not words and before.as_text() == after.as_text():
+            words.append(Untrusted("nothing of what is sent"))
+        return ChangeNote("prompt", path, tuple(words), line_diff(before.as_text().encode(), after.as_text().encode()))
     if change.role == "model":
-        words += setting_changes(base.content(old), candidate.content(new), new)
+        words += setting_changes(_model_settings(base, old), _model_settings(candidate, new))
     elif change.role in _ROW_ROLES and change.path.endswith((".jsonl", ".json", ".csv", ".yaml", ".yml")):
         words += _row_words(change.path, base, candidate)
     else:
         words.append(Untrusted(change.kind))
     return ChangeNote(change.role, path, tuple(words))
+
+
+def _model_settings(side: Side, path: str) -> dict[str, Any]:
+    """What a model config says, or the prompt file that stands in for one."""
+    prompt = side.target.prompt
+    return prompt.settings() if path == prompt.path else settings(side.content(path), path)
 
 
 def _row_words(path: str, base: Side, candidate: Side) -> list[Untrusted]:
@@ -65,9 +76,9 @@ def leaks(cases: Sequence[Case], base: Side, candidate: Side) -> tuple[tuple[Lea
     before = {(leak.case, leak.part, leak.file) for leak in _row_leaks(cases, base)}
     now = _row_leaks(cases, candidate)
     new = [leak for leak in now if (leak.case, leak.part, leak.file) not in before]
-    prompt, old = candidate.subject.prompt, base.subject.prompt
-    added = added_lines(base.content(old), candidate.content(prompt))
-    new += datasets.leaks_in_text(cases, added, prompt)
+    prompt, old = candidate.target.prompt, base.target.prompt
+    added = added_lines(old.as_text().encode(), prompt.as_text().encode())
+    new += datasets.leaks_in_text(cases, added, prompt.path)
     return tuple(new), len(now) - sum(1 for leak in new if leak.line is not None)
 
 

@@ -241,8 +241,3 @@ def test_what_is_refused_and_where(files: dict[str, str], said: str) -> None:
     with pytest.raises(InputError) as caught:
         loaded({**FILES, **files}, examples)
     assert said in str(caught.value)
-
-
-def test_a_prompt_format_that_is_not_read_yet_is_refused() -> None:
-    with pytest.raises(InputError, match="not read yet"):
-        loaded({**FILES, "p.prompt.yml": "x"}, prompt="p.prompt.yml")
