@@ -40,6 +40,7 @@ user:
 Country: {{input}}
 """
 CAPITALS = {"France": "Paris", "Italy": "Rome", "Japan": "Tokyo", "Peru": "Lima", "Kenya": "Nairobi"}
+CAPITALS["The Democratic Republic of the Congo"] = "Kinshasa"
 POLICY = """\
 version: 1
 providers:
@@ -69,7 +70,9 @@ def server() -> Iterator[OpenAIServer]:
 
 
 def repository(folder: Path, server: OpenAIServer, path: str, text: str) -> Repository:
-    rows = [{"id": name.lower(), "input": name, "expected": capital} for name, capital in CAPITALS.items()]
+    rows = [
+        {"id": name.lower().replace(" ", "-"), "input": name, "expected": capital} for name, capital in CAPITALS.items()
+    ]
     files = {
         "ci-eval.yaml": POLICY.replace("BASE_URL", server.base_url).replace("PROMPT", path),
         path: text,
@@ -120,7 +123,8 @@ class TestBothFormats:
 def test_its_own_test_data_decides_nothing(tmp_path: Path, server: OpenAIServer) -> None:
     """No request differs, so nobody is asked about the candidate; and its rows are no leak of the golden set."""
     repo = repository(tmp_path, server, "geo.prompt.yml", PROMPT)
-    repo.write({"geo.prompt.yml": PROMPT.replace("France, expected: Paris", "Japan, expected: Tokyo")})
+    own = "The Democratic Republic of the Congo, expected: Kinshasa"
+    repo.write({"geo.prompt.yml": PROMPT.replace("France, expected: Paris", own)})
 
     ran = gate(repo)
 
