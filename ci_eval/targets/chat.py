@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci_eval import datasets
 from ci_eval.config import Subject
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Labelled, Message, Request
+from ci_eval.reader import read_document
 from ci_eval.snapshot import Snapshot
 from ci_eval.targets import model_config, prompt_file
 from ci_eval.targets.model_config import ModelConfig
@@ -123,17 +124,18 @@ def _model(
     provider: str | None,
 ) -> ModelConfig:
     """What the model config says, and what it leaves open of what the prompt file says."""
+    settings = prompt.settings()
     if subject.model != subject.prompt:
-        config = model_config.load(snapshot, subject.model, known_provider)
-        left_open = {key: value for key, value in prompt.parameters.items() if key not in config.model_fields_set}
-        return config.model_copy(update=left_open)
-    if prompt.model is None:
+        config = read_document(snapshot.read(subject.model), subject.model)
+        both = {**settings, **config.value} if isinstance(config.value, dict) else config.value
+        return model_config.checked(replace(config, value=both), known_provider)
+    if "model" not in settings:
         problem, remedy = "names no model", "add it, or name a model config beside it: target.model in ci-eval.yaml"
         raise InputError(problem, remedy=remedy, file=prompt.path)
     if provider is None:
         problem = "brings its model, and main's ci-eval.yaml does not say through which provider it is asked"
         raise InputError(problem, remedy="merge target.provider first", file=prompt.path)
-    return ModelConfig.model_validate({"provider": provider, **prompt.settings()})
+    return model_config.checked(replace(prompt.brings, value={**settings, "provider": provider}), known_provider)
 
 
 def _examples(snapshot: Snapshot, subject: Subject) -> tuple[Labelled, ...]:

@@ -8,7 +8,8 @@ request could change them together with the prompt, so they are known here and h
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -53,16 +54,17 @@ def read(data: bytes, path: str) -> Prompt:
     """Raises InputError with the line of what is wrong."""
     document = read_yaml(data, path, limit=MIB)
     found = validate(_File, document)
-    parameters = translated(document, ("modelParameters",), _NAMES) if found.modelParameters else {}
+    brings = translated(document, ("modelParameters",), _NAMES, found.model)
     answer = _response_format(found, document)
     if answer:
-        parameters["response_format"] = answer
-    lines = decode(data, path).split("\n")
+        lines = {**brings.lines, ("response_format",): document.line(("responseFormat",))}
+        brings = replace(brings, value={**cast("dict[str, Any]", brings.value), "response_format": answer}, lines=lines)
+    texts = decode(data, path).split("\n")
     turns = tuple(
-        Turn(message.role, message.content, _first_line(lines, document.line(("messages", number, "content"))))
+        Turn(message.role, message.content, _first_line(texts, document.line(("messages", number, "content"))))
         for number, message in enumerate(found.messages)
     )
-    return Prompt(path, turns, own_messages=True, model=found.model, parameters=parameters)
+    return Prompt(path, turns, own_messages=True, brings=brings)
 
 
 def _first_line(lines: list[str], key: int) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ci_eval.config import RepoPath
-from ci_eval.reader import Strict, read_document, validate
+from ci_eval.reader import Document, Strict, read_document, validate
 from ci_eval.snapshot import Snapshot
 
 
@@ -36,7 +36,11 @@ class ModelConfig(Strict):
 
 def load(snapshot: Snapshot, path: str, known_provider: Callable[[str], bool]) -> ModelConfig:
     """The model config of a snapshot; raises InputError with file, line and remedy."""
-    document = read_document(snapshot.read(path), path)
+    return checked(read_document(snapshot.read(path), path), known_provider)
+
+
+def checked(document: Document, known_provider: Callable[[str], bool]) -> ModelConfig:
+    """The model config that a document holds; raises InputError."""
     model = validate(ModelConfig, document)
     if not known_provider(model.provider):
         raise document.error(

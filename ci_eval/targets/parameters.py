@@ -14,15 +14,14 @@ _NOT_PARAMETERS = frozenset({"provider", "model", "train"})
 KNOWN = frozenset(ModelConfig.model_fields) - _NOT_PARAMETERS
 
 
-def translated(document: Document, path: Path_, names: Mapping[str, str]) -> dict[str, Any]:
-    """The mapping at `path`, its keys translated by `names`; raises InputError for a key that is not there.
+def translated(document: Document, path: Path_, names: Mapping[str, str], model: str | None) -> Document:
+    """The model and the mapping at `path`, its keys translated by `names`, each on its line.
 
-    Values are held against the model config's own types and bounds, so that they mean the same in either file.
+    Raises InputError for a key that is not known, and for a value that a model config could not hold either.
     """
-    given = _at(document, path)
     found: dict[str, Any] = {}
-    lines: dict[Path_, int] = {}
-    for key, value in given.items():
+    lines: dict[Path_, int] = {("model",): document.line(("model",))}
+    for key, value in _at(document, path).items():
         neutral = names.get(key)
         if neutral not in KNOWN:
             raise _unknown(document, (*path, key), names)
@@ -31,13 +30,14 @@ def translated(document: Document, path: Path_, names: Mapping[str, str]) -> dic
         found[neutral] = value
         lines[(neutral,)] = document.line((*path, key))
     checked = Document(document.file, {"provider": "p", "model": "m", **found}, document.line(path), lines)
-    return validate(ModelConfig, checked).parameters()
+    validate(ModelConfig, checked)
+    return Document(document.file, {**({"model": model} if model else {}), **found}, document.first_line, lines)
 
 
 def _at(document: Document, path: Path_) -> dict[str, Any]:
     value: Any = document.value
     for part in path:
-        value = value[part]
+        value = value.get(part) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Role
-from ci_eval.reader import MIB
+from ci_eval.reader import MIB, Document
 from ci_eval.text import canonical
 
 REQUEST_LIMIT = 4 * MIB
@@ -42,9 +42,8 @@ class Prompt:
     turns: tuple[Turn, ...]
     own_messages: bool = False
     """Whether the file says where a case's input goes; a plain text is the system message alone."""
-    model: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """By the names of the model config, and checked as that checks them."""
+    brings: Document = field(default_factory=lambda: Document("", {}))
+    """The model and parameters that the file names, by the names of the model config, on the file's own lines."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What variables hold where a case does not have them."""
     text_fills: str = "input"
@@ -65,8 +64,8 @@ class Prompt:
         return "\n".join(f"{turn.role}:\n{turn.text}" for turn in self.turns)
 
     def settings(self) -> dict[str, Any]:
-        """The model and parameters that the file brings."""
-        return {**({"model": self.model} if self.model else {}), **self.parameters}
+        """The model and parameters that the file names."""
+        return self.brings.value if isinstance(self.brings.value, dict) else {}
 
 
 def fill(turn: Turn, fields: Mapping[str, Any], file: str, case: Case) -> str:

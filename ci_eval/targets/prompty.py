@@ -100,8 +100,7 @@ def read(data: bytes, path: str) -> Prompt:
         path,
         turns,
         own_messages=True,
-        model=_literal(model.name(), document),
-        parameters=_parameters(model, document),
+        brings=_brings(model, document),
         defaults=_defaults(declared),
         text_fills=next(iter(declared)) if len(declared) == 1 else "input",
     )
@@ -133,11 +132,11 @@ def _refuse_hidden_breaks(lines: list[str], path: str) -> None:
             )
 
 
-def _parameters(model: _Model, document: Document) -> dict[str, Any]:
+def _brings(model: _Model, document: Document) -> Document:
     if model.parameters and model.options:
         raise document.error(("model", "options"), "both parameters and options", "keep one of them")
-    keys = (key for key, given in (("parameters", model.parameters), ("options", model.options)) if given)
-    return next((translated(document, ("model", key), _NAMES) for key in keys), {})
+    key = "options" if model.options else "parameters"
+    return translated(document, ("model", key), _NAMES, _literal(model.name(), document))
 
 
 def _literal(name: str | None, document: Document) -> str | None:
