@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ci_eval import __version__
+from ci_eval.answering import Answerer, connect_target
 from ci_eval.changes import FileChange
 from ci_eval.comparison import candidate_passed, pair_up, share
 from ci_eval.config import Config, GatePolicy, Subject
@@ -20,8 +20,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case, GoldenSet
-from ci_eval.providers.base import Provider
-from ci_eval.providers.registry import Endpoint, connect, local_model
+from ci_eval.providers.registry import local_model
 from ci_eval.records import Fingerprint, Header, Record, Run, RunFile, safe_word
 from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
@@ -30,8 +29,8 @@ from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.stats import points
-from ci_eval.targets import chat
-from ci_eval.targets.chat import ChatTarget
+from ci_eval.targets import loading
+from ci_eval.targets.base import Target
 from ci_eval.text import canonical
 
 
@@ -76,12 +75,12 @@ class Side:
 
     snapshot: Snapshot
     subject: Subject
-    target: ChatTarget
+    target: Target
 
     def path_of(self, change: FileChange) -> str:
         """The file that plays a change's role on this side."""
         named = {"prompt": self.subject.prompt, "model": self.subject.model}
-        return named.get(change.role, change.path)
+        return named.get(change.role) or change.path
 
     def content(self, path: str) -> bytes | None:
         return self.snapshot.read(path) if self.snapshot.has(path) else None
@@ -125,30 +124,26 @@ class Suite:
 
     def side(self, snapshot: Snapshot, named_by: Config | None = None) -> Side:
         """A side's subject under this policy; `named_by` is the config that names its files, where that is another."""
-        policy = self.config.policy
         subject = (named_by or self.config).subject(self.name)
-        user, provider = policy.suites[self.name].target.user, self.config.provider(self.name)
-        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers.__contains__, provider))
+        return Side(snapshot, subject, loading.load(snapshot, subject, self.config, self.name))
 
-    def evaluator(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Evaluator:
-        """Raises Inconclusive when the provider's key is not there."""
-        policy = self.config.policy.providers[target.model.provider]
-        # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
-        most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
-        return Evaluator(target, self._provider(target, keys), self.scorers, self.bound, most)
+    def evaluator(self, target: Target, keys: Mapping[str, Secret]) -> Evaluator:
+        """Raises Inconclusive when a key is not there."""
+        answerer = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
+        self._answerers[target.digest] = answerer
+        return Evaluator(target, answerer.provider, self.scorers, self.bound, answerer.concurrency)
 
-    def _provider(self, target: ChatTarget, keys: Mapping[str, Secret]) -> Provider:
-        policy = self.config.policy.providers[target.model.provider]
-        endpoint = Endpoint(
-            policy.api, policy.base_url, policy.key_env, policy.max_concurrency, float(policy.timeout_seconds)
-        )
-        return connect(endpoint, keys)
+    @cached_property
+    def _answerers(self) -> dict[str, Answerer]:
+        """Who answers, by target: a program is started once for everything that a side is asked."""
+        return {}
 
-    def fingerprint(self, target: ChatTarget) -> Fingerprint:
+    def fingerprint(self, target: Target) -> Fingerprint:
         """Equal for runs that may stand for each other: only what reaches a request or a score is in it."""
-        provider = self.config.policy.providers[target.model.provider].model_dump(include={"api", "base_url"})
+        provider = self.config.policy.providers.get(target.lane)
+        answers = provider.model_dump(include={"api", "base_url"}) if provider else target.lane
         return Fingerprint(
-            target=_digest([__version__, provider, target.digest]),
+            target=_digest([__version__, answers, target.digest]),
             golden=self.golden.digest,
             scorers=self.scorers.digest(self.snapshot),
         )
@@ -244,7 +239,9 @@ def check_policy(config: Config, snapshot: Snapshot) -> None:
 
 def required_keys(config: Config) -> set[str]:
     """The environment variables that the policy's providers may read."""
-    return {provider.key_env for provider in config.policy.providers.values() if provider.key_env}
+    keys = {provider.key_env for provider in config.policy.providers.values() if provider.key_env}
+    targets = [suite.target for suite in config.policy.suites.values()]
+    return keys | {target.key_env for target in targets if target.key_env} | {n for t in targets for n in t.env}
 
 
 def need_cases(suite: Suite) -> None:

@@ -29,6 +29,7 @@ from ci_eval.rerun import Reruns
 from ci_eval.runner import Evaluator
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
+from ci_eval.targets import trust
 from ci_eval.verdict import Verdict, decide, worst
 
 
@@ -146,6 +147,7 @@ class _SuiteGate:
             suite = Suite.load(self.main, self.gate.base, self.change.suite)
             base = suite.side(self.gate.base)
         need_cases(suite)
+        self._refuse_what_may_not_run()
         cases = list(suite.golden.cases.values())
         candidate = suite.side(self.gate.candidate, self._named_by())
         with _about_main():
@@ -177,6 +179,12 @@ class _SuiteGate:
             base_stored=bool(recalled),
             calls=one.calls + other.calls + reruns.calls,
         )
+
+    def _refuse_what_may_not_run(self) -> None:
+        gate, policy = self.gate, self.main.policy.suites[self.change.suite].target
+        found = trust.objection(policy, self.change, gate.base, gate.candidate, gate.origin.event)
+        if found:
+            raise Inconclusive(found)
 
     def _named_by(self) -> Config:
         """Head's config where it still has this suite; a suite that head drops is judged as base has it."""

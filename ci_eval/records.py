@@ -23,6 +23,8 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 # A record must fit a row of the reader, where a control character takes six: far more than a report shows.
 _OUTPUT_KEPT = 100_000
 _REASON_KEPT = 500
+_STEPS_KEPT = 20_000
+_MOST_STEPS = 200
 
 
 def _time(value: str) -> str:
@@ -73,6 +75,8 @@ class Record(Strict):
     """By the price of the day; None where it is not known."""
     error: Untrusted | None = None
     error_kind: ErrorKind | None = None
+    steps: list[Untrusted] = Field(default_factory=list)
+    """How a pipeline or agent came to its answer, in its own words: the trajectory."""
     reused: bool = False
     """Copied from the other side, whose rendered request is the same."""
 
@@ -128,7 +132,7 @@ class Run:
         records = []
         for record in self.records:
             cells = [cell.model_copy(update={"reason": Untrusted("hidden")}) for cell in record.cells]
-            records.append(record.model_copy(update={"output": None, "cells": cells}))
+            records.append(record.model_copy(update={"output": None, "steps": [], "cells": cells}))
         return Run(self.header, tuple(records))
 
     def holds(self, cases: Iterable[str]) -> bool:
@@ -181,6 +185,17 @@ class RunFile:
 def kept_output(text: str) -> Untrusted:
     """An answer as it is stored: whole, unless it would make a row that cannot be read back."""
     return Untrusted(shorten(text, _OUTPUT_KEPT))
+
+
+def kept_steps(steps: Iterable[Untrusted]) -> list[Untrusted]:
+    """The first steps, as many as fit a row with everything else; a last one says how many were left out."""
+    found: list[Untrusted] = []
+    room = _STEPS_KEPT
+    left = list(steps)
+    while left and len(found) < _MOST_STEPS and len(left[0].text()) <= room:
+        room -= len(left[0].text())
+        found.append(left.pop(0))
+    return [*found, Untrusted({"left out": len(left)})] if left else found
 
 
 def kept_reason(reason: Untrusted) -> Untrusted:

@@ -8,7 +8,7 @@ from ci_eval.errors import InputError
 
 
 class Secret:
-    """A key. It shows itself to nobody but `header`, the one place that puts it on the wire."""
+    """A key. It shows itself to nobody but those who put it on the wire or into a program's environment."""
 
     __slots__ = ("_value",)
 
@@ -22,6 +22,10 @@ class Secret:
 
     def header(self, name: str, prefix: str = "") -> tuple[str, str]:
         return name, prefix + self._value
+
+    def variable(self, name: str) -> tuple[str, str]:
+        """As a variable of the environment of a program that the policy names."""
+        return name, self._value
 
 
 def take(environ: MutableMapping[str, str], names: Iterable[str]) -> dict[str, Secret]:

@@ -90,7 +90,7 @@ def target(prompt: str = "Answer yes or no.", *, user: str | None = None, **diff
     examples: tuple[Labelled, ...] = different.pop("examples", ())
     model = ModelConfig.model_validate({"provider": "p", "model": "m", **different})
     text = Prompt("prompt.md", (Turn("system", prompt),))
-    return ChatTarget(text, user, model, examples, (), ("prompt.md", "model.yaml"))
+    return ChatTarget(text, user, model, examples, ())
 
 
 def reply(text: str = "yes", finish: Any = "stop") -> Reply:

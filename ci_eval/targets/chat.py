@@ -33,8 +33,18 @@ class ChatTarget:
     model: ModelConfig
     examples: tuple[Labelled, ...]
     train: tuple[Labelled, ...]
-    files: tuple[str, ...]
-    """Every file that was read for it."""
+
+    @property
+    def lane(self) -> str:
+        return self.model.provider
+
+    @property
+    def model_name(self) -> str:
+        return self.model.model
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return (self.model.train,) if self.model.train else ()
 
     @property
     def digest(self) -> str:
@@ -108,12 +118,12 @@ def load(
 
     `provider` is the policy's, for a prompt file that brings its model: a file never says where its requests go.
     """
+    assert subject.prompt is not None, "a chat target has a prompt"  # noqa: S101 - loading.py looked
     prompt = prompt_file.load(snapshot, subject.prompt)
     model = _model(snapshot, subject, prompt, known_provider, provider)
     examples = _examples(snapshot, subject)
     train = tuple(row.labelled() for row in datasets.read(snapshot, model.train)) if model.train else ()
-    files = (*dict.fromkeys((subject.prompt, subject.model)), *_paths(subject, model))
-    return ChatTarget(prompt, user, model, examples, train, files)
+    return ChatTarget(prompt, user, model, examples, train)
 
 
 def _model(
@@ -125,7 +135,7 @@ def _model(
 ) -> ModelConfig:
     """What the model config says, and what it leaves open of what the prompt file says."""
     settings = prompt.settings()
-    if subject.model != subject.prompt:
+    if subject.model is not None and subject.model != subject.prompt:
         config = read_document(snapshot.read(subject.model), subject.model)
         both = {**settings, **config.value} if isinstance(config.value, dict) else config.value
         return model_config.checked(replace(config, value=both), known_provider)
@@ -146,8 +156,3 @@ def _examples(snapshot: Snapshot, subject: Subject) -> tuple[Labelled, ...]:
         problem = f"has {len(rows)} rows where examples.k asks for {subject.examples.k}"
         raise InputError(problem, remedy="add rows or lower k", file=subject.examples.from_)
     return tuple(row.labelled() for row in rows)
-
-
-def _paths(subject: Subject, model: ModelConfig) -> tuple[str, ...]:
-    examples = (subject.examples.from_,) if subject.examples else ()
-    return (*examples, model.train) if model.train else examples

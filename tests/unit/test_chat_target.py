@@ -210,7 +210,6 @@ def test_loading(tmp_path: Path) -> None:
     rows = jsonl(*({"input": f"q{n}", "output": f"a{n}"} for n in range(3)))
     found = loaded({**FILES, "e.jsonl": rows}, Examples.model_validate({"from": "e.jsonl", "k": 2}))
     assert found.examples == (Labelled("q0", "a0"), Labelled("q1", "a1"))
-    assert found.files == ("prompt.md", "model.yaml", "e.jsonl")
     assert found.model.parameters() == {"temperature": 0, "max_tokens": 100}
 
 

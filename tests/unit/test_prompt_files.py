@@ -130,7 +130,6 @@ def test_a_github_prompt_brings_messages_model_and_parameters() -> None:
     ]
     assert (request.provider, request.model) == ("house", "openai/gpt-4o-mini")
     assert request.parameters == {"temperature": 0.5, "max_tokens": 300, "top_p": 0.9}
-    assert target.files == ("p.prompt.yml",)
 
 
 def test_what_is_not_sent_changes_no_request() -> None:
@@ -233,7 +232,6 @@ def test_a_model_config_beside_it_wins_where_it_speaks() -> None:
     request = target.request(case())
     assert (request.provider, request.model) == ("house", "own")
     assert request.parameters == {"temperature": 0, "max_tokens": 300, "top_p": 0.9}
-    assert target.files == ("p.prompt.yml", "m.yaml")
 
 
 # --- .prompty ---------------------------------------------------------------------------------------------------------
