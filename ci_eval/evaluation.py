@@ -113,6 +113,11 @@ class Suite:
         """The scorers, with their files read and checked."""
         return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts)))
 
+    @property
+    def asks_a_service(self) -> bool:
+        """Whether a service of one's own answers: deployed anew since, it is not what main's stored runs asked."""
+        return self.config.policy.suites[self.name].target.kind == "http"
+
     def refuse_unknown_dimensions(self) -> None:
         known = self.scorers.dimensions()
         for name in self.gate.per_dimension:

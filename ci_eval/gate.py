@@ -191,7 +191,7 @@ class _SuiteGate:
         return self.head if self.change.suite in self.head.policy.suites else self.main
 
     def _recall(self, suite: Suite, base: Side) -> tuple[SideRun | None, str | None]:
-        if self.baselines is None:
+        if self.baselines is None or suite.asks_a_service:
             return None, None
         return self.baselines.recall(suite, base, self.gate.pull, self.session.out)
 

@@ -16,7 +16,12 @@ def objection(
     """Why nothing is run for this change, by main's policy; None when it may be."""
     if policy.kind == "http":
         return _one_deployment(change)
-    if policy.kind == "chat":
+    return code_objection(policy, base, candidate, event)
+
+
+def code_objection(policy: TargetPolicy, base: Snapshot, candidate: Snapshot, event: str) -> str | None:
+    """Why a side's code is not run; None when it may be, or where there is none."""
+    if policy.kind not in {"command", "python"}:
         return None
     if event in _PRIVILEGED:
         return f"on {event} no code of the repository is run, and this target is code; use pull_request"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Ran
+from command import Ran, ci_eval
 from parcel_desk import Repository
 from service import Handed, Service
 
@@ -223,6 +223,20 @@ class TestCode:
         ran = gate(repo)
 
         assert (ran.code, ran.json["suites"][0]["calls"]) == (0, 2 * len(ROWS))
+
+
+def test_showing_a_case_of_a_commit_runs_no_strangers_code(tmp_path: Path) -> None:
+    """One's own working tree is one's own; a branch may be anybody's."""
+    repo = repository(tmp_path, PYTHON, CODE)
+    repo.git("checkout", "--quiet", "-b", "theirs")
+    repo.commit(WORSE)
+
+    theirs = ci_eval("show", "oven", "--run", "--head", "theirs", "--repo", str(repo.folder))
+    mine = ci_eval("show", "oven", "--run", "--repo", str(repo.folder))
+
+    assert (theirs.code, mine.code) == (3, 0)
+    assert "bot/documents.py changed, and a pull request's code is run only where" in theirs.err
+    assert "Bake at 230 degrees." in mine.out
 
 
 def test_a_python_function_has_a_trajectory_too(tmp_path: Path) -> None:

@@ -291,12 +291,14 @@ class Product:
     def theirs(self) -> str:
         return self.main.replace("write('main')", "write('HEAD')")
 
-    def gate(self, event: str) -> GateOutcome:
+    def gate(self, event: str, memory: Any = None) -> GateOutcome:
         from ci_eval.snapshot import at_commit
 
         base = at_commit(self.repo.git, self.repo.git.commit("main"))
         head = self.repo.at("a pull request")
-        return Gate(base, head, "ci-eval.yaml", lambda _: {}, Silent(), self.folder / "out", Origin(event)).run()
+        out = self.folder / "out"
+        gate = Gate(base, head, "ci-eval.yaml", lambda _: {}, Silent(), out, Origin(event), lambda _: memory)
+        return gate.run()
 
     def ran(self) -> set[str]:
         text = self.marker.read_text(encoding="utf-8") if self.marker.exists() else ""
@@ -411,6 +413,28 @@ def test_50_a_chat_that_head_turns_into_code_stays_a_chat(repo: Repo, tmp_path: 
     with pytest.raises(InputError, match="merge another kind of target first"):
         product.gate("pull_request")
     assert product.ran() == set()
+
+
+def test_118_a_service_that_was_deployed_anew_is_asked_for_main_too(repo: Repo, tmp_path: Path) -> None:
+    """What main's stored runs asked may have been another deployment, under the same prompt and config."""
+    with Server(Answer(200, b'{"output": "yes"}')) as service:
+        product = Product.new(repo, tmp_path)
+        repo.checkout("main")
+        text = (repo.folder / "ci-eval.yaml").read_text(encoding="utf-8")
+        command = f"command: [{json.dumps(sys.executable)}, bot/main.py], files: [bot/**]"
+        repo.write("ci-eval.yaml", text.replace(command, f'http: "{service.url}/answer"'))
+        repo.commit("a service")
+        repo.branch("again")
+        repo.write("prompt.md", "Be brief.\n")
+        assert product.gate("pull_request", Unread()).verdict is Verdict.PASS
+        assert len(service.received) == 2
+
+
+class Unread:
+    """A memory of main that nobody may look into."""
+
+    def recall(self, *_: object) -> Any:
+        pytest.fail("main's stored runs were read")
 
 
 # --- 51, 52, 55, 58: what a program finds when it starts --------------------------------------------------------------
