@@ -11,18 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ci_eval import targets
-from ci_eval.child import Child
 from ci_eval.config import Config, TargetPolicy
 from ci_eval.errors import Inconclusive
 from ci_eval.providers.base import Provider
-from ci_eval.providers.pipe import OnEnd, OnLine, PipeProvider
 from ci_eval.providers.registry import Endpoint, connect
 from ci_eval.reader import write_file
 from ci_eval.secrets import Secret
 from ci_eval.targets.base import Target
 from ci_eval.targets.own import OwnTarget
+
+if TYPE_CHECKING:
+    from ci_eval.child import Child
+    from ci_eval.providers.pipe import OnEnd, OnLine
 
 _RUNNER = Path(targets.__file__).with_name("python_runner.py")
 
@@ -56,6 +59,8 @@ def _own(policy: TargetPolicy, target: OwnTarget, keys: Mapping[str, Secret]) ->
         most = policy.max_concurrency or 16
         key = _key(policy.key_env, keys) if policy.key_env else None
         return Answerer(HttpProvider(target.runs, key, concurrency=most, timeout_seconds=seconds), most)
+    from ci_eval.providers.pipe import PipeProvider  # noqa: PLC0415 - what it stands on is not on every system
+
     most = policy.max_concurrency or 1
     environment = dict(_key(name, keys).variable(name) for name in policy.env)
     return Answerer(PipeProvider(_Program(policy, target, environment, most).start, seconds), most)
@@ -78,6 +83,8 @@ class _Program:
 
     def start(self, on_line: OnLine, on_end: OnEnd) -> Child:
         """Raises ChildError."""
+        from ci_eval.child import Child  # noqa: PLC0415 - not on every system
+
         return Child(self._command(), self._folder, self.environment, on_line, on_end)
 
     def _command(self) -> list[str]:

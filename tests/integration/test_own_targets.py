@@ -249,6 +249,7 @@ def test_a_python_function_has_a_trajectory_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raises", "code"),
     [("ValueError('no JSON')", 1), ("KeyError('reply')", 1), ("ConnectionError('gone')", 3), ("Exception('429')", 3),
+     ("__import__('io').UnsupportedOperation('both a ValueError and an OSError')", 3),
      ("SystemExit(1)", 3)],
 )  # fmt: skip
 def test_what_a_python_function_raises(tmp_path: Path, raises: str, code: int) -> None:
