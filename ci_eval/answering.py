@@ -7,17 +7,20 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from decimal import Decimal
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_eval import targets
 from ci_eval.config import Config, TargetPolicy
 from ci_eval.errors import Inconclusive
-from ci_eval.providers.base import Provider
-from ci_eval.providers.registry import Endpoint, connect
+from ci_eval.prices import cost_of
+from ci_eval.providers.base import Provider, Usage
+from ci_eval.providers.endpoint import Endpoint
+from ci_eval.providers.registry import connect
 from ci_eval.reader import write_file
 from ci_eval.secrets import Secret
 from ci_eval.targets.base import Target
@@ -36,6 +39,8 @@ class Answerer:
 
     provider: Provider
     concurrency: int
+    cost: Callable[[Usage], Decimal | None] = lambda _: None
+    """What an answer cost, in USD; None where nobody knows, as of what is the user's own."""
 
 
 def connect_target(main: Config, suite: str, target: Target, keys: Mapping[str, Secret]) -> Answerer:
@@ -45,10 +50,8 @@ def connect_target(main: Config, suite: str, target: Target, keys: Mapping[str, 
     policy = main.policy.providers[target.lane]
     # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
     most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
-    endpoint = Endpoint(
-        policy.api, policy.base_url, policy.key_env, policy.max_concurrency, float(policy.timeout_seconds)
-    )
-    return Answerer(connect(endpoint, keys), most)
+    cost = partial(cost_of, model=target.model_name, provider=policy)
+    return Answerer(connect(Endpoint.of(policy), keys), most, cost)
 
 
 def _own(policy: TargetPolicy, target: OwnTarget, keys: Mapping[str, Secret]) -> Answerer:

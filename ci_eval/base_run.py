@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from ci_eval.baseline import Store, StoredRun, StoreError, Trust
 from ci_eval.evaluation import Side, Suite
 from ci_eval.evidence import Key, Stored
-from ci_eval.git import Git
-from ci_eval.reader import write_file
-from ci_eval.records import Header, Record, Run, to_bytes
+from ci_eval.records import Header, Record, Run
 
 
 @dataclass(frozen=True)
-class SideRun:
-    """One side of the comparison: evaluated in this job, or stored by main."""
+class Recalled:
+    """Main's stored run, where it may stand for base."""
 
     header: Header
     records: Mapping[str, Record]
-    """The run that is compared, by case."""
-    stored: Mapping[Key, Stored] = field(default_factory=dict)
-    """How often each cell passed in all of main's stored repeats; empty for a run of this job."""
+    """The repeat that is compared, by case."""
+    repeats: Sequence[Record]
+    """All of main's stored repeats."""
 
-    @property
-    def calls(self) -> int:
-        return 0 if self.stored else sum(not record.reused for record in self.records.values())
+    @cached_property
+    def stored(self) -> Mapping[Key, Stored]:
+        """How often each cell passed in all of them."""
+        return _counts(self.repeats)
+
+
+_HISTORY = 20
+"""Runs that are looked back on."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ class Baselines:
     store: Store
     trust: Trust
 
-    def recall(self, suite: Suite, base: Side, pull: int, out: Path) -> tuple[SideRun | None, str | None]:
+    def recall(self, suite: Suite, base: Side, pull: int) -> tuple[Recalled | None, str | None]:
         """The newest whole run of these inputs, of an ancestor, written by someone who may; else why there is none.
 
-        Not finding one is no error: base is evaluated in this job instead. The run is written to `out`.
+        Not finding one is no error: base is evaluated in this job instead.
         """
         commit = base.snapshot.commit
         if commit is None:
@@ -52,34 +55,51 @@ class Baselines:
             return None, f"main's stored runs cannot be read ({error})"
         objections = []
         for stored in found:
-            objection = self._objection(stored.run, suite, base.snapshot.git, commit)
+            objection = self._objection(stored.run, suite, base)
             if objection is None:
-                return _picked(stored, suite, commit, pull, out), None
+                return _picked(stored, commit, pull), None
             objections.append(f"main's stored run of {str(stored.run.header.commit)[:12]} does not serve: {objection}")
         return None, objections[0] if objections else None
 
-    def _objection(self, run: Run, suite: Suite, git: Git, commit: str) -> str | None:
-        if run.header.commit is None or not git.is_ancestor(run.header.commit, commit):
+    def history(self, suite: Suite, base: Side) -> list[Run]:
+        """Main's newest run of each of its last states, the newest first: what changed between them, and when.
+
+        It serves to rank cases, never to judge: so a store that cannot be read is no history, and no error.
+        """
+        try:
+            found = self.store.newest(suite.name, _HISTORY)
+        except StoreError:
+            return []
+        trusted = (stored.run for stored in found if self.trust.objection(stored.run, any_age=True) is None)
+        return [run for run in trusted if _is_before(run, base)]
+
+    def _objection(self, run: Run, suite: Suite, base: Side) -> str | None:
+        if not _is_before(run, base):
             return "this checkout does not show that base descends from it (fetch-depth: 0)"
         if not run.holds(suite.golden.cases):
             return "some of its cases were lost"
         return self.trust.objection(run)
 
 
-def _picked(stored: StoredRun, suite: Suite, commit: str, pull: int, out: Path) -> SideRun:
+def _is_before(run: Run, base: Side) -> bool:
+    """Whether a run is of base's own commit or of one before it."""
+    ours, commit = base.snapshot.commit, run.header.commit
+    return ours is not None and commit is not None and base.snapshot.git.is_ancestor(commit, ours)
+
+
+def _picked(stored: StoredRun, commit: str, pull: int) -> Recalled:
     """One of main's repeats, chosen by base commit and pull request, so that nobody can draw again."""
     seed = hashlib.sha256(f"{commit}:{pull}".encode()).digest()
     number = int.from_bytes(seed[:8], "big") % stored.run.header.repeats
     header = stored.run.header.model_copy(update={"repeats": 1})
-    chosen = stored.run.repeat(number).values()
-    run = Run(header, tuple(record.model_copy(update={"repeat": 0}) for record in chosen))
-    write_file(out / suite.name / "base.jsonl", to_bytes(run))
-    return SideRun(header, run.repeat(0), _counts(stored.run))
+    chosen = stored.run.repeat(number)
+    records = {case: record.model_copy(update={"repeat": 0}) for case, record in chosen.items()}
+    return Recalled(header, records, stored.run.records)
 
 
-def _counts(run: Run) -> dict[Key, Stored]:
+def _counts(records: Iterable[Record]) -> dict[Key, Stored]:
     passes, runs = Counter[Key](), Counter[Key]()
-    for record in run.records:
+    for record in records:
         for cell in record.cells:
             runs[record.case, cell.scorer] += 1
             passes[record.case, cell.scorer] += cell.passed

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from pathlib import Path
 from ci_eval.errors import CiEvalError, InputError
 from ci_eval.git import Git, GitError, Remote
 from ci_eval.reader import MIB
-from ci_eval.records import Fingerprint, Run, parse, to_bytes
+from ci_eval.records import Fingerprint, Run, parse, parse_header, to_bytes
 from ci_eval.snapshot import Snapshot, at_commit
 
 _ATTEMPTS = 40
@@ -59,7 +59,7 @@ class Trust:
     max_age: timedelta
     now: datetime
 
-    def objection(self, run: Run) -> str | None:
+    def objection(self, run: Run, *, any_age: bool = False) -> str | None:
         """Why a run does not serve, in our own words; None when it does."""
         header = run.header
         written = datetime.strptime(header.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
@@ -67,7 +67,7 @@ class Trust:
             return f"it was written by an event that may not write baselines ({header.event})"
         if header.repository != self.repository:
             return "it was written by another repository"
-        if not timedelta(minutes=-10) <= self.now - written <= self.max_age:
+        if not any_age and not timedelta(minutes=-10) <= self.now - written <= self.max_age:
             return f"it is older than {self.max_age.days} days, or of the future"
         return None
 
@@ -113,6 +113,22 @@ class Store:
             ]
         matching = [stored for stored in found if stored.run.header.fingerprint == fingerprint]
         return sorted(matching, key=lambda stored: stored.run.header.time, reverse=True)
+
+    def newest(self, suite: str, count: int) -> list[StoredRun]:
+        """The newest run of each fingerprint, the newest first; those that cannot be read are left out."""
+        with self._repository() as git:
+            tip = self._fetch(git)
+            if tip is None:
+                return []
+            snapshot = at_commit(git, tip)
+            newest: dict[str, tuple[str, str]] = {}
+            for path in snapshot.glob(f"runs/{suite}/*/*"):
+                with suppress(InputError):
+                    header = parse_header(snapshot.read(path, limit=_RUN_LIMIT), path)
+                    folder = header.fingerprint.folder
+                    newest[folder] = max(newest.get(folder, ("", "")), (header.time, path))
+            chosen = sorted(newest.values(), reverse=True)[:count]
+            return [StoredRun(path, _read(snapshot, path)) for _, path in chosen]
 
     def paths(self) -> list[str]:
         """Every file of the store."""

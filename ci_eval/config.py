@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from ci_eval.errors import InputError
 from ci_eval.origin import origin_of
@@ -25,6 +25,8 @@ _NAMING = frozenset({"prompt", "model", "examples"})
 """What in a target names files of the subject; the rest is policy."""
 _WITH_MODEL = (".prompt.yml", ".prompt.yaml", ".prompty")
 """Prompt files that may bring their model and its parameters."""
+_WORKFLOW_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable
+_OURS = frozenset({"model", "messages", "n", "stream", "stream_options"})
 
 
 def _name(value: str) -> str:
@@ -40,9 +42,11 @@ def _repo_path(value: str) -> str:
     return value
 
 
-def _key_env(value: str) -> str:
+def _key_env(value: str, info: ValidationInfo) -> str:
     if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", value):
         raise wrong("not the name of an environment variable", "write capitals, digits and _")
+    if value == _WORKFLOW_TOKEN and info.data.get("api") == "github":
+        return value
     if value.startswith(("GITHUB_", "ACTIONS_", "RUNNER_", "INPUT_")):
         raise wrong("a variable of the runner cannot be a model's key", "name the variable that holds the model's key")
     return value
@@ -62,30 +66,80 @@ def _base_url(value: str) -> str:
     return value
 
 
+def _extra(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value) or value in _OURS:
+        raise wrong("not a parameter that a model config may set", "name one of the server's own, as in min_p")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 RepoPath = Annotated[str, AfterValidator(_repo_path)]
 Number = Annotated[int | float, Field(gt=0, le=100)]
+Dollars = Annotated[int | float, Field(ge=0, le=100_000)]
+Api = Literal["local", "openai", "azure", "github", "anthropic", "google"]
+
+
+class Price(Strict):
+    """What a model costs, in USD per million tokens."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    """Of an input token that was read from the provider's cache; by default it costs as much as any other."""
 
 
 class ProviderPolicy(Strict):
     """A way to reach a model: the only hosts that are ever called, and keys only from these variables."""
 
-    api: Literal["local", "openai"]
+    api: Api
     """The wire format: `openai` is every server that speaks chat completions; `local` is the embedded model."""
     base_url: Annotated[str, AfterValidator(_base_url)] | None = None
-    """Where the API lives, with its version, as in `http://localhost:8000/v1`."""
+    """Where the API lives, with its version, as in `http://localhost:8000/v1`; left out for the API's own address."""
+    api_version: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$")] | None = None
+    """`azure` only: the dated API, whose models are deployments; left out for `…/openai/v1`."""
     key_env: Annotated[str, AfterValidator(_key_env)] | None = None
     """The environment variable that holds the key; left out for a server that wants none."""
+    stream: bool = False
+    """Ask for the answer piece by piece, for servers that close a connection on which nothing comes for long."""
+    extra_parameters: list[Annotated[str, AfterValidator(_extra)]] = Field(default_factory=list)
+    """`openai` and `azure` only: names of the server's own parameters that a model config may set under `extra`."""
+    prices: dict[Annotated[str, Field(min_length=1, max_length=200)], Price] = Field(default_factory=dict)
+    """Prices by model or pattern (`gpt-4o*`), the first that matches; without one, those that genai-prices lists."""
     max_concurrency: Annotated[int, Field(ge=1, le=512)] = 16
     """Requests under way at once."""
     timeout_seconds: Annotated[int | float, Field(gt=0, le=3600)] = 60
     """The longest that one request may take, retries included."""
 
     @model_validator(mode="after")
-    def _local_needs_nothing(self) -> ProviderPolicy:
+    def _fits_its_api(self) -> ProviderPolicy:
         if self.api == "local" and (self.base_url or self.key_env):
             raise wrong("the local model has no base_url and no key", "remove them")
+        if self.api == "local" and self.stream:
+            raise wrong("the local model does not stream", "remove stream")
+        if self.api == "github" and self.base_url:
+            raise wrong("GitHub Models has one address, and its token goes nowhere else", "remove base_url")
+        if self.api in {"anthropic", "google"} and not (self.base_url or self.key_env):
+            raise wrong(f"the api {self.api} needs a key", "name the variable that holds it in key_env")
+        if self.extra_parameters and self.api not in {"openai", "azure"}:
+            raise wrong(f"the api {self.api} takes no extra_parameters", "remove them")
+        self._refuse_half_of_azure()
         return self
+
+    def _refuse_half_of_azure(self) -> None:
+        if self.api != "azure":
+            if self.api_version:
+                raise wrong("api_version belongs to azure", "remove it, or write api: azure")
+            return
+        if not (self.base_url and self.key_env):
+            raise wrong("azure needs base_url and key_env", "add https://NAME.openai.azure.com/openai/v1 and its key")
+        if self.base_url.rstrip("/").endswith("/v1") == bool(self.api_version):
+            remedy = "end base_url in /openai/v1, or write the bare https://NAME.openai.azure.com and an api_version"
+            raise wrong("base_url and api_version do not fit each other", remedy)
+
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that is read for the key."""
+        return self.key_env or (_WORKFLOW_TOKEN if self.api == "github" else None)
 
 
 class Examples(Strict):
@@ -206,6 +260,8 @@ class BudgetPolicy(Strict):
 
     seconds: Annotated[int | float, Field(gt=0, le=86_400)] = 270
     """After this the verdict is `inconclusive` for whatever is still open."""
+    usd: Annotated[int | float, Field(gt=0, le=100_000)] | None = None
+    """The most that one gate may spend on models; an unknown price counts as more."""
 
 
 class BaselinePolicy(Strict):

@@ -103,8 +103,17 @@ class Question:
         return {name: sum((cell.weight for cell in cells), Fraction(0)) for name, cells in self.gated.items()}
 
     @cached_property
+    def by_case(self) -> Mapping[str, Sequence[Cell]]:
+        """The gated cells of every case that has any."""
+        found: defaultdict[str, list[Cell]] = defaultdict(list)
+        for cells in self.gated.values():
+            for cell in cells:
+                found[cell.case].append(cell)
+        return found
+
+    @cached_property
     def cases(self) -> frozenset[str]:
-        return frozenset(cell.case for cells in self.gated.values() for cell in cells)
+        return frozenset(self.by_case)
 
 
 @dataclass(frozen=True)

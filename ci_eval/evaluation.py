@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
@@ -15,16 +15,18 @@ from ci_eval import __version__
 from ci_eval.answering import Answerer, connect_target
 from ci_eval.changes import FileChange
 from ci_eval.comparison import candidate_passed, pair_up, share
-from ci_eval.config import Config, GatePolicy, Subject
+from ci_eval.config import Config, GatePolicy, Subject, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case, GoldenSet
-from ci_eval.providers.registry import local_model
+from ci_eval.providers.endpoint import Endpoint
+from ci_eval.providers.registry import EMBEDDING, connect_embedder, local_model
+from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, RunFile, safe_word
 from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
-from ci_eval.scorers.base import Resources
+from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
@@ -67,6 +69,7 @@ class Session:
     """The folder that run files are written to."""
     origin: Origin
     deadline: Deadline
+    purse: Purse = field(default_factory=Purse)
 
 
 @dataclass(frozen=True)
@@ -110,13 +113,28 @@ class Suite:
 
     @cached_property
     def bound(self) -> Mapping[str, BoundScorer]:
-        """The scorers, with their files read and checked."""
-        return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts)))
+        """The scorers, with their files read and checked; those that ask a provider cannot do so yet."""
+        return self._bind(None)
+
+    def _bind(self, keys: Mapping[str, Secret] | None) -> Mapping[str, BoundScorer]:
+        """The scorers, with keys ready to score; raises Inconclusive when one is not there."""
+
+        def embedder(provider: str, model: str) -> Embed:
+            policy = self.config.policy.providers.get(provider)
+            if policy is None or policy.api not in EMBEDDING:
+                known = [name for name, one in self.config.policy.providers.items() if one.api in EMBEDDING]
+                raise self.config.document.error(
+                    ("suites", self.name, "scorers"),
+                    f'no provider "{provider}" with embedding models',
+                    f"name one of {', '.join(known) or 'the api openai, azure, github or google'}",
+                )
+            return connect_embedder(Endpoint.of(policy), model, keys).embed if keys is not None else _not_yet
+
+        return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts), embedder))
 
     @property
-    def asks_a_service(self) -> bool:
-        """Whether a service of one's own answers: deployed anew since, it is not what main's stored runs asked."""
-        return self.config.policy.suites[self.name].target.kind == "http"
+    def target(self) -> TargetPolicy:
+        return self.config.policy.suites[self.name].target
 
     def refuse_unknown_dimensions(self) -> None:
         known = self.scorers.dimensions()
@@ -134,9 +152,9 @@ class Suite:
 
     def evaluator(self, target: Target, keys: Mapping[str, Secret]) -> Evaluator:
         """Raises Inconclusive when a key is not there."""
-        answerer = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
-        self._answerers[target.digest] = answerer
-        return Evaluator(target, answerer.provider, self.scorers, self.bound, answerer.concurrency)
+        found = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
+        self._answerers[target.digest] = found
+        return Evaluator(target, found.provider, self.scorers, self._bind(keys), found.concurrency, found.cost)
 
     @cached_property
     def _answerers(self) -> dict[str, Answerer]:
@@ -146,7 +164,7 @@ class Suite:
     def fingerprint(self, target: Target) -> Fingerprint:
         """Equal for runs that may stand for each other: only what reaches a request or a score is in it."""
         provider = self.config.policy.providers.get(target.lane)
-        answers = provider.model_dump(include={"api", "base_url"}) if provider else target.lane
+        answers = provider.model_dump(include={"api", "base_url", "api_version"}) if provider else target.lane
         return Fingerprint(
             target=_digest([__version__, answers, target.digest]),
             golden=self.golden.digest,
@@ -192,12 +210,17 @@ class Suite:
 
         def seen(record: Record) -> None:
             file.add(record)
+            session.purse.pay(record.cost_usd)
             session.progress.advance(record)
 
         try:
             return Run(header, tuple(evaluator.run(jobs, session.deadline, seen, known)))
         finally:
             session.progress.finish()
+
+
+def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
+    raise AssertionError("scorers that were bound to be checked were used to score")
 
 
 def _digest(value: object) -> str:
@@ -244,7 +267,7 @@ def check_policy(config: Config, snapshot: Snapshot) -> None:
 
 def required_keys(config: Config) -> set[str]:
     """The environment variables that the policy's providers may read."""
-    keys = {provider.key_env for provider in config.policy.providers.values() if provider.key_env}
+    keys = {provider.key_variable for provider in config.policy.providers.values() if provider.key_variable}
     targets = [suite.target for suite in config.policy.suites.values()]
     return keys | {target.key_env for target in targets if target.key_env} | {n for t in targets for n in t.env}
 

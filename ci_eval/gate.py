@@ -1,36 +1,32 @@
 """The main job, in the order in which it happens:
 
-snapshots → changes → base run → candidate run → comparison ⇄ confirmation → verdict → outcome.
+snapshots → changes → plan → first pass → comparison ⇄ confirmation → verdict → outcome.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from ci_eval import config as configs
-from ci_eval import confirm, explain
-from ci_eval.base_run import Baselines, SideRun
-from ci_eval.changes import Changes, SuiteChanges, detect
-from ci_eval.comparison import Comparison, pair_up
+from ci_eval import explain
+from ci_eval.base_run import Baselines
+from ci_eval.changes import Changes, detect
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
-from ci_eval.errors import Inconclusive, InputError
-from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, Side, Suite, check_policy, need_cases, required_keys
-from ci_eval.golden import cases as golden_cases
-from ci_eval.golden.cases import Case
+from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, check_policy, required_keys
+from ci_eval.judgement import judge_all
 from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
-from ci_eval.records import Record
-from ci_eval.rerun import Reruns
-from ci_eval.runner import Evaluator
+from ci_eval.plan import Budget, Plan
+from ci_eval.planning import Work, plan_all, refuse_too_small
+from ci_eval.prepare import Preparation, about_main
+from ci_eval.purse import Purse
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
-from ci_eval.targets import trust
-from ci_eval.verdict import Verdict, decide, worst
+from ci_eval.verdict import Verdict, worst
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,7 @@ class Tighter:
 
     max_drop: Fraction | None = None
     budget_seconds: float | None = None
+    budget_usd: float | None = None
 
     def gate(self, policy: GatePolicy) -> GatePolicy:
         if self.max_drop is None:
@@ -53,12 +50,43 @@ class Tighter:
     def seconds(self, policy: float) -> float:
         return policy if self.budget_seconds is None else min(self.budget_seconds, policy)
 
+    def usd(self, policy: float | None) -> float | None:
+        limits = [limit for limit in (policy, self.budget_usd) if limit is not None]
+        return min(limits, default=None)
+
 
 AS_POLICY_SAYS = Tighter()
 
 
 def _no_baselines(main: Config) -> None:
     """Nothing is stored: base is evaluated in this job."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a gate would do."""
+
+    reason: Reason
+    """`judged`: the suites would be; else why there is nothing to run."""
+    changes: Changes | None = None
+    work: Sequence[Work] = ()
+    plans: Sequence[Plan] = ()
+    """One for each suite of `work`."""
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Both policies, and what lies between the sides."""
+
+    main: Config
+    head: Config
+    changes: Changes
+
+    @property
+    def without(self) -> Reason:
+        """Why there is nothing to judge, where no subject changed."""
+        return "only policy changed" if self.changes.policy_changed else "nothing relevant changed"
 
 
 @dataclass(frozen=True)
@@ -79,6 +107,8 @@ class Gate:
     pull: int = 0
     """The pull request's number; with the base commit it chooses among main's stored repeats."""
     tighter: Tighter = AS_POLICY_SAYS
+    whole: bool = False
+    """Whether every golden case is run, also where that takes longer than there is time."""
 
     def run(self) -> GateOutcome:
         """Raises InputError (refused input) and Inconclusive (no verdict is possible)."""
@@ -86,127 +116,76 @@ class Gate:
         outcome = self._decide()
         return replace(outcome, seconds=round(time.monotonic() - started, 1))
 
+    def plan(self) -> Outlook:
+        """What `run` would do, without asking anything: so the keys may be anything. Raises as `run` does."""
+        if not self.base.has(self.config_path):
+            return Outlook("bootstrap")
+        read = self._read()
+        if not read.changes.affected():
+            return Outlook(read.without, read.changes)
+        budget, work = self._budget(read.main), self._work(read, self.keys(required_keys(read.main)))
+        return Outlook("judged", read.changes, work, plan_all(work, budget, whole=self.whole), budget)
+
     def _decide(self) -> GateOutcome:
         if not self.base.has(self.config_path):
             return self._bootstrap()
-        with _about_main():
+        read = self._read()
+        budget = self._budget(read.main)
+        purse = Purse(budget.usd)
+        suites = self._judge(read, budget, purse) if read.changes.affected() else ()
+        return GateOutcome(
+            verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
+            reason="judged" if suites else read.without,
+            base_commit=self.base.commit,
+            candidate_commit=self.candidate.commit,
+            suites=suites,
+            changes=read.changes,
+            policy_notes=explain.policy_notes(read.changes, (self.base, read.main), (self.candidate, read.head)),
+            budget=budget,
+            usd=None if purse.unpriced else purse.spent,
+            hide_outputs=read.main.policy.baseline.outputs == "hide",
+        )
+
+    def _read(self) -> _Read:
+        with about_main():
             main = configs.load(self.base, self.config_path)
         head = configs.load(self.candidate, self.config_path)
         changes = detect(self.base, self.candidate, main, head)
         if changes.policy_changed:
             check_policy(head, self.candidate)
-        suites = self._judge(changes, main, head)
-        without: Reason = "only policy changed" if changes.policy_changed else "nothing relevant changed"
-        return GateOutcome(
-            verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
-            reason="judged" if suites else without,
-            base_commit=self.base.commit,
-            candidate_commit=self.candidate.commit,
-            suites=suites,
-            changes=changes,
-            policy_notes=explain.policy_notes(changes, (self.base, main), (self.candidate, head)),
-            hide_outputs=main.policy.baseline.outputs == "hide",
-        )
+        return _Read(main, head, changes)
 
-    def _judge(self, changes: Changes, main: Config, head: Config) -> tuple[SuiteOutcome, ...]:
-        if not changes.affected():
-            return ()
-        deadline = Deadline.after(self.tighter.seconds(float(main.policy.budget.seconds)))
-        session = Session(self.keys(required_keys(main)), self.progress, self.out, self.origin, deadline)
-        baselines = self.baselines(main)
-        return tuple(_SuiteGate(self, change, main, head, session, baselines).judge() for change in changes.affected())
+    def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:
+        deadline = Deadline.after(budget.seconds)
+        keys = self.keys(required_keys(read.main))
+        work = self._work(read, keys)
+        plans = plan_all(work, budget, whole=self.whole)
+        refuse_too_small(work, plans, budget)
+        session = Session(keys, self.progress, self.out, self.origin, deadline, purse)
+        return tuple(judge_all(work, plans, session, whole=self.whole))
+
+    def _budget(self, main: Config) -> Budget:
+        policy = main.policy.budget
+        return Budget(self.tighter.seconds(float(policy.seconds)), self.tighter.usd(policy.usd))
+
+    def _work(self, read: _Read, keys: Mapping[str, Secret]) -> list[Work]:
+        """Every affected suite, loaded and remembered, and nothing asked yet."""
+        preparation = Preparation(
+            self.base,
+            self.candidate,
+            read.main,
+            read.head,
+            self.baselines(read.main),
+            self.pull,
+            self.origin.event,
+        )
+        prepared = [preparation.of(change) for change in read.changes.affected()]
+        return [
+            Work(one, one.evaluators(keys), one.question(self.tighter.gate(one.suite.gate)), preparation.history(one))
+            for one in prepared
+        ]
 
     def _bootstrap(self) -> GateOutcome:
         """No policy on main: no calls and no keys; but what this pull request brings must load."""
         check_policy(configs.load(self.candidate, self.config_path), self.candidate)
         return GateOutcome(Verdict.INCONCLUSIVE, "bootstrap", self.base.commit, self.candidate.commit)
-
-
-@contextmanager
-def _about_main() -> Iterator[None]:
-    """What is wrong on main is not this pull request's fault, and nothing can be compared with it."""
-    try:
-        yield
-    except InputError as error:
-        raise Inconclusive(f"main itself cannot be evaluated: {error} (on main)") from error
-
-
-@dataclass(frozen=True)
-class _SuiteGate:
-    """One affected suite: main's policy, both sides' subjects."""
-
-    gate: Gate
-    change: SuiteChanges
-    main: Config
-    head: Config
-    session: Session
-    baselines: Baselines | None
-
-    def judge(self) -> SuiteOutcome:
-        with _about_main():
-            suite = Suite.load(self.main, self.gate.base, self.change.suite)
-            base = suite.side(self.gate.base)
-        need_cases(suite)
-        self._refuse_what_may_not_run()
-        cases = list(suite.golden.cases.values())
-        candidate = suite.side(self.gate.candidate, self._named_by())
-        with _about_main():
-            recalled, objection = self._recall(suite, base)
-            one = recalled or self._evaluate(suite, base, "base", cases)
-        other = self._evaluate(suite, candidate, "candidate", cases, one.records)
-        gate = self.gate.tighter.gate(suite.gate)
-        reruns = Reruns(suite, self._evaluators(suite, base, candidate), self.session)
-        confirmation = reruns.confirm(self._compare(suite, one, other, reruns), gate, one.stored)
-        comparison = self._compare(suite, one, other, reruns)
-        theirs = golden_cases.load(candidate.snapshot, self._named_by().policy.suites[suite.name].golden_patterns)
-        edits = golden_cases.edits(suite.golden, theirs)
-        added = [theirs.cases[name] for name in edits.added]
-        leaks, leaked_before = explain.leaks([*cases, *added], base, candidate)
-        same = all(record.reused for record in other.records.values())
-        warnings = explain.warnings(suite, self.change, candidate, same_requests=same, leaked_before=leaked_before)
-        return SuiteOutcome(
-            suite=suite.name,
-            dimensions=decide(comparison, confirmation),
-            comparison=comparison,
-            flips=confirmation.flips,
-            quarantined=tuple(sorted(confirmation.question.quarantined)),
-            notes=explain.notes(self.change, base, candidate),
-            edits=edits,
-            new_cases=self._evaluate(suite, candidate, "new-cases", added).records if added else {},
-            leaks=leaks,
-            warnings=(*warnings, *explain.about_base(objection, confirmation.drifted)),
-            base_header=one.header,
-            base_stored=bool(recalled),
-            calls=one.calls + other.calls + reruns.calls,
-        )
-
-    def _refuse_what_may_not_run(self) -> None:
-        gate, policy = self.gate, self.main.policy.suites[self.change.suite].target
-        found = trust.objection(policy, self.change, gate.base, gate.candidate, gate.origin.event)
-        if found:
-            raise Inconclusive(found)
-
-    def _named_by(self) -> Config:
-        """Head's config where it still has this suite; a suite that head drops is judged as base has it."""
-        return self.head if self.change.suite in self.head.policy.suites else self.main
-
-    def _recall(self, suite: Suite, base: Side) -> tuple[SideRun | None, str | None]:
-        if self.baselines is None or suite.asks_a_service:
-            return None, None
-        return self.baselines.recall(suite, base, self.gate.pull, self.session.out)
-
-    def _evaluate(
-        self, suite: Suite, side: Side, name: str, cases: Sequence[Case], known: Mapping[str, Record] | None = None
-    ) -> SideRun:
-        run = suite.evaluate(side, cases, self.session, name=name, known=known)
-        return SideRun(run.header, run.repeat(0))
-
-    def _evaluators(self, suite: Suite, base: Side, candidate: Side) -> dict[confirm.Side, Evaluator]:
-        keys = self.session.keys
-        return {"base": suite.evaluator(base.target, keys), "candidate": suite.evaluator(candidate.target, keys)}
-
-    def _compare(self, suite: Suite, one: SideRun, other: SideRun, reruns: Reruns) -> Comparison:
-        """The first look, with what a second try found of the cases that it had lost."""
-        tries = reruns.second_tries
-        base, candidate = {**one.records, **tries["base"]}, {**other.records, **tries["candidate"]}
-        return pair_up(suite.golden.cases, suite.scorers, base, candidate)

@@ -16,6 +16,7 @@ from ci_eval.comparison import Comparison
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Flip, Key
 from ci_eval.golden.cases import Edits
+from ci_eval.plan import Budget
 from ci_eval.records import Header, Record
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
@@ -42,6 +43,9 @@ class SuiteOutcome:
     suite: str
     dimensions: tuple[DimensionResult, ...]
     comparison: Comparison
+    """Of the cases that were run."""
+    golden_cases: int
+    """All that main's golden set has."""
     flips: Mapping[Key, Flip]
     """The gated cells in which the first look differed, and what their reruns said."""
     quarantined: tuple[Key, ...]
@@ -63,6 +67,11 @@ class SuiteOutcome:
     @property
     def verdict(self) -> Verdict:
         return worst(dimension.verdict for dimension in self.dimensions)
+
+    @property
+    def part(self) -> bool:
+        """Whether only some of the golden cases were run."""
+        return len(self.comparison.cases) < self.golden_cases
 
     @cached_property
     def fates(self) -> Mapping[Key, Fate]:
@@ -121,6 +130,9 @@ class GateOutcome:
     problem: Untrusted | None = None
     """Why a gate that stopped has no verdict, with the remedy."""
     seconds: float = 0.0
+    budget: Budget | None = None
+    usd: float | None = 0.0
+    """What was spent on models; None where the price of an answer is not known."""
     hide_outputs: bool = False
 
     def worst_dimension(self) -> DimensionResult | None:

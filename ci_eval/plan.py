@@ -84,7 +84,7 @@ class Terms:
     calls_per_second: float | None
     """The provider's limit, where policy names one."""
     slowest: float
-    """Seconds that one of a hundred calls takes or more."""
+    """Seconds that one of a hundred calls takes or more; 0 where no call was ever timed."""
     max_drop: Fraction
     """In points: the strictest limit."""
 
@@ -110,11 +110,18 @@ class Plan:
     """At most, in 95 of 100 gates."""
     first_seconds: float
     most_seconds: float
+    """By the clock, confirmation included; without any timed call, what the limit of requests makes of it."""
     fits: bool
 
     @property
     def whole(self) -> bool:
         return len(self.cases) == self.of
+
+    @property
+    def first_share(self) -> float:
+        """The part of the time that the first pass may take; the rest is for the confirmation."""
+        timed = self.first_seconds / self.most_seconds if self.most_seconds else 0.0
+        return timed or self.first.calls / max(1.0, self.most.calls)
 
     @cached_property
     def most(self) -> Cost:

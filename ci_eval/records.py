@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field
 
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import CaseId
+from ci_eval.providers.base import ToolCall
 from ci_eval.reader import Document, Strict, append_lines, read_jsonl, validate, write_file, wrong
 from ci_eval.text import Untrusted, canonical, shorten
 
@@ -25,6 +26,8 @@ _OUTPUT_KEPT = 100_000
 _REASON_KEPT = 500
 _STEPS_KEPT = 20_000
 _MOST_STEPS = 200
+_CALLS_KEPT = 100
+_CALL_TEXT_KEPT = 40_000
 
 
 def _time(value: str) -> str:
@@ -53,6 +56,13 @@ class CellResult(Strict):
     """Why, in a few words; it may quote the answer."""
 
 
+class CallMade(Strict):
+    """A tool that the model asked for: its name, and the arguments as JSON text in the model's own words."""
+
+    name: Untrusted
+    arguments: Untrusted
+
+
 class Record(Strict):
     """One answer to one case."""
 
@@ -62,6 +72,8 @@ class Record(Strict):
     """The digest of the rendered request: equal digests are one question."""
     output: Untrusted | None = None
     finish: Literal["stop", "length", "refusal"] | None = None
+    tool_calls: list[CallMade] = Field(default_factory=list)
+    """The tools that the model asked for, in its order."""
     cells: list[CellResult] = Field(default_factory=list)
     """Empty when the case was lost to infrastructure: an error is never a score."""
     latency_ms: Annotated[int | float, Field(ge=0)] | None = None
@@ -132,7 +144,8 @@ class Run:
         records = []
         for record in self.records:
             cells = [cell.model_copy(update={"reason": Untrusted("hidden")}) for cell in record.cells]
-            records.append(record.model_copy(update={"output": None, "steps": [], "cells": cells}))
+            hidden = {"output": None, "steps": [], "tool_calls": [], "cells": cells}
+            records.append(record.model_copy(update=hidden))
         return Run(self.header, tuple(records))
 
     def holds(self, cases: Iterable[str]) -> bool:
@@ -159,6 +172,14 @@ def parse(data: bytes, file: str) -> Run:
     records = tuple(validate(Record, document) for document in documents[1:])
     _refuse_duplicates(records, documents[1:])
     return Run(header, records)
+
+
+def parse_header(data: bytes, file: str) -> Header:
+    """The first line alone; raises InputError."""
+    documents = read_jsonl(data.partition(b"\n")[0], file)
+    if not documents:
+        raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
+    return validate(Header, documents[0])
 
 
 def _refuse_duplicates(records: Iterable[Record], documents: Iterable[Document]) -> None:
@@ -196,6 +217,17 @@ def kept_steps(steps: Iterable[Untrusted]) -> list[Untrusted]:
         room -= len(left[0].text())
         found.append(left.pop(0))
     return [*found, Untrusted({"left out": len(left)})] if left else found
+
+
+def kept_calls(calls: Iterable[ToolCall]) -> list[CallMade]:
+    """Tool calls as they are stored: as many, and as much of each, as fit a row with everything else."""
+    found: list[CallMade] = []
+    room = _CALL_TEXT_KEPT
+    for call in list(calls)[:_CALLS_KEPT]:
+        texts = [shorten(part.text(), room // 2) for part in (call.name, call.arguments)]
+        room -= min(room, sum(map(len, texts)))
+        found.append(CallMade(name=Untrusted(texts[0]), arguments=Untrusted(texts[1])))
+    return found
 
 
 def kept_reason(reason: Untrusted) -> Untrusted:

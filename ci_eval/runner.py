@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from queue import Empty, SimpleQueue
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import Finish, Provider, ProviderError, Reply, Request
-from ci_eval.records import CellResult, Record, kept_output, kept_reason, kept_steps
+from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
+from ci_eval.records import CellResult, Record, kept_calls, kept_output, kept_reason, kept_steps
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.base import Target
@@ -35,6 +36,10 @@ class Job:
     request: Request
 
 
+def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
+    return None
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """One target under one set of scorers."""
@@ -44,6 +49,8 @@ class Evaluator:
     scorers: ScorerSet
     bound: Mapping[str, BoundScorer]
     concurrency: int
+    cost: Callable[[Usage], Decimal | None] = unpriced
+    """What one answer costs in USD; None where no price is known."""
 
     def is_deterministic(self, case: Case) -> bool:
         """Whether asking again about a case could only give the same answer."""
@@ -75,7 +82,7 @@ class Evaluator:
             else:
                 open_jobs.append(index)
         asked = run_all([(self, jobs[index]) for index in open_jobs], deadline, lambda _, record: on_record(record))
-        done.update(zip(open_jobs, asked, strict=True))
+        done.update({index: record for index, record in zip(open_jobs, asked, strict=True) if record})
         return [done[index] for index in range(len(jobs))]
 
     def ask(self, job: Job, deadline: Deadline) -> Record:
@@ -83,10 +90,12 @@ class Evaluator:
         started = time.monotonic()
         try:
             reply = self._reply(job, deadline)
+            latency = round((time.monotonic() - started) * 1000, 1)
+            text = reply.text.text().encode("utf-8", "replace").decode()
+            cells = self._cells(job.case, text, reply)
         except ProviderError as error:
             return self.without_answer(job, error)
-        latency = round((time.monotonic() - started) * 1000, 1)
-        text = reply.text.text().encode("utf-8", "replace").decode()
+        cost = self.cost(reply.usage)
         return Record(
             case=job.case.id,
             repeat=job.repeat,
@@ -94,8 +103,10 @@ class Evaluator:
             output=kept_output(text),
             finish=reply.finish,
             steps=kept_steps(reply.steps),
-            cells=self._cells(job.case, text, reply.finish),
+            tool_calls=kept_calls(reply.tool_calls),
+            cells=cells,
             latency_ms=latency,
+            cost_usd=None if cost is None else float(cost),
             **vars(reply.usage),
         )
 
@@ -117,10 +128,11 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, text: str, finish: Finish) -> list[CellResult]:
-        if finish == "length":
+    def _cells(self, case: Case, text: str, reply: Reply) -> list[CellResult]:
+        """Raises ProviderError when a scorer that asks a provider gets no answer."""
+        if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(text)
+        answer = Answer(text, reply.tool_calls)
         cells = []
         for scorer in self.scorers.for_case(case):
             score = self.bound[scorer.name].score(answer, case)
@@ -151,21 +163,31 @@ def replace_repeat(record: Record, repeat: int) -> Record:
 Work = tuple[Evaluator, Job]
 
 
-def run_all(work: Sequence[Work], deadline: Deadline, on_record: OnAnswer) -> list[Record]:
+def always() -> bool:
+    return True
+
+
+def run_all(
+    work: Sequence[Work], deadline: Deadline, on_record: OnAnswer, may_start: Callable[[], bool] = always
+) -> list[Record | None]:
     """A record for every job, in the order of the work, which may be of several evaluators: they run side by side.
+
+    Where `may_start` says no, jobs that were not begun stay unasked: None, and not reported.
 
     At the deadline what is on its way is left behind: its job is lost to infrastructure, and no record of it comes
     later. `on_record` is called in the caller's thread. Raises whatever a scorer or provider raises that is no answer.
     """
-    found: dict[int, Record] = {}
-    with _Pool(work, deadline) as pool:
+    found: dict[int, Record | None] = {}
+    with _Pool(work, deadline, may_start) as pool:
         for index, record in pool.records():
-            on_record(index, record)
             found[index] = record
+            if record:
+                on_record(index, record)
     for index, (evaluator, job) in enumerate(work):
         if index not in found:
-            found[index] = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
-            on_record(index, found[index])
+            lost = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
+            found[index] = lost
+            on_record(index, lost)
     return [found[index] for index in range(len(work))]
 
 
@@ -178,7 +200,8 @@ class _Pool:
 
     work: Sequence[Work]
     deadline: Deadline
-    _came: SimpleQueue[tuple[int, Record | BaseException]] = field(default_factory=SimpleQueue)
+    may_start: Callable[[], bool]
+    _came: SimpleQueue[tuple[int, Record | BaseException | None]] = field(default_factory=SimpleQueue)
     _stopped: bool = False
 
     def __enter__(self) -> _Pool:
@@ -203,7 +226,7 @@ class _Pool:
         with suppress(IndexError):  # nothing is left
             while not self._stopped:
                 index = waiting.popleft()
-                self._came.put((index, self._answer(index)))
+                self._came.put((index, self._answer(index) if self.may_start() else None))
 
     def _answer(self, index: int) -> Record | BaseException:
         evaluator, job = self.work[index]
@@ -212,8 +235,8 @@ class _Pool:
         except BaseException as error:
             return error
 
-    def records(self) -> Iterator[tuple[int, Record]]:
-        """What comes in until everything is there or the time is out."""
+    def records(self) -> Iterator[tuple[int, Record | None]]:
+        """What comes in, or stays unasked, until everything is there or the time is out."""
         for _ in self.work:
             try:
                 index, record = self._came.get(timeout=max(0.0, self.deadline.remaining()))

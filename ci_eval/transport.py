@@ -104,7 +104,8 @@ class Transport:
         return session
 
     def _check_origin(self, prepared: requests.PreparedRequest) -> None:
-        if origin_of(prepared.url or "") != self._origin:
+        address, _, _ = (prepared.url or "").partition("?")  # a query is ours: base_url can have none
+        if origin_of(address) != self._origin:
             raise TransportError("the prepared request left its origin")
 
     def _once(self, prepared: requests.PreparedRequest, deadline: Deadline, attempt: int) -> Response:

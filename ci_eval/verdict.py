@@ -73,7 +73,9 @@ class DimensionResult:
     """The standard error of the drop in points; 0 where every answer is repeatable."""
     limit: Limit
     cells: int
-    """Those that are gated."""
+    """Gated cells of the cases that were run."""
+    gated: int
+    """All gated cells: what a drop is counted against."""
     broke: int
     """Cells that broke and stayed broken, as `repaired` are those that stayed repaired."""
     repaired: int
@@ -103,7 +105,7 @@ def _dimension(name: str, pairs: Sequence[Pair], confirmation: Confirmation) -> 
     flips = [flip for flip in confirmation.flips.values() if flip.cell.dimension == name]
     stayed = [flip.sign for flip in flips if fate(flip, limit) == "stayed"]
     missing = [pair for pair in pairs if pair.missing]
-    total = sum((pair.weight for pair in pairs), Fraction(0))
+    total = confirmation.question.weight[name]
     return DimensionResult(
         name=name,
         verdict=Verdict(decision.verdict),
@@ -115,6 +117,7 @@ def _dimension(name: str, pairs: Sequence[Pair], confirmation: Confirmation) -> 
         error=decision.standard_error,
         limit=limit,
         cells=len(pairs),
+        gated=decision.gated,
         broke=stayed.count(1),
         repaired=stayed.count(-1),
         unsettled=sum(not flip.settled(RULE) for flip in flips),

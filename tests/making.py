@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -13,14 +13,14 @@ from typing import Any, get_args
 
 from ci_eval.comparison import Comparison, pair_up
 from ci_eval.config import GatePolicy
-from ci_eval.confirm import Confirmation, Side, start
+from ci_eval.confirm import Confirmation, Question, Side, start
 from ci_eval.deadline import Deadline
+from ci_eval.evidence import Answers, Cell, Key, Limit, Stored
 from ci_eval.git import Git
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Labelled, ProviderError, Reply, Request, Usage
 from ci_eval.reader import Document, validate
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
-from ci_eval.rerun import first_answers, question_of
 from ci_eval.runner import Evaluator
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Resources
@@ -80,7 +80,7 @@ def no_embedding(texts: Sequence[str]) -> Sequence[Sequence[float]]:
 
 
 def resources(at: Snapshot) -> Resources:
-    return Resources(at, no_embedding)
+    return Resources(at, no_embedding, lambda _, __: no_embedding)
 
 
 # --- targets, providers, runs -----------------------------------------------------------------------------------------
@@ -206,6 +206,31 @@ def result(sides: Sequence[Sides], gate: GatePolicy | None = None) -> DimensionR
 
 def judged(comparison: Comparison, gate: GatePolicy) -> tuple[DimensionResult, ...]:
     return decide(comparison, repeatable(comparison, gate))
+
+
+def question_of(
+    comparison: Comparison,
+    limits: Mapping[str, Limit],
+    deterministic: Collection[tuple[str, Side]],
+    stored: Mapping[Key, Stored],
+) -> Question:
+    """What a first look would ask of the confirmation."""
+    return Question(
+        cells=[Cell(pair.case, pair.scorer, pair.dimension, pair.weight) for pair in comparison.pairs],
+        limits=limits,
+        same={case for case, record in comparison.candidate.items() if record.reused},
+        deterministic=deterministic,
+        stored=stored,
+    )
+
+
+def first_answers(comparison: Comparison) -> tuple[Answers, Answers]:
+    """What base's cells and the candidate's did in the first look."""
+    pairs = comparison.pairs
+    return (
+        {(pair.case, pair.scorer): pair.base.passed for pair in pairs if pair.base},
+        {(pair.case, pair.scorer): pair.candidate.passed for pair in pairs if pair.candidate},
+    )
 
 
 def repeatable(comparison: Comparison, gate: GatePolicy) -> Confirmation:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "baseline": "ci_eval.cli.baseline:baseline",
     "demo": "ci_eval.cli.demo:demo",
     "gate": "ci_eval.cli.gate:gate",
+    "plan": "ci_eval.cli.plan:plan",
     "run": "ci_eval.cli.run:run",
     "schema": "ci_eval.cli.schema:schema",
     "show": "ci_eval.cli.show:show",

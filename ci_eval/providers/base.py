@@ -67,16 +67,31 @@ class Usage:
     tokens_out: int | None = None
     """Of the whole answer, reasoning among them."""
     tokens_cached: int | None = None
+    """Of those in, read from the provider's cache."""
     tokens_reasoning: int | None = None
+    """Of those out."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A tool that a model asks for. Both are the model's words: a name that nobody offered, JSON that is none."""
+
+    name: Untrusted
+    arguments: Untrusted
+    """JSON text as the model wrote it."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered. `refusal` is the provider's own word, not a judgement of the text."""
+    """What a model answered. `refusal` is the provider's own word, not a judgement of the text.
+
+    An answer that is only tool calls has an empty text.
+    """
 
     text: Untrusted
     finish: Finish
     usage: Usage = Usage()
+    tool_calls: tuple[ToolCall, ...] = ()
     steps: tuple[Untrusted, ...] = ()
     """How a pipeline or agent came to its answer: JSON objects, in their order."""
 
@@ -105,6 +120,7 @@ class Provider(Protocol):
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors for the similarity scorer."""
+    """Turns texts into unit vectors for the similarity scorer. Safe to call from several threads at once."""
 
-    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]: ...
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """A vector of length 1 for each text, in their order; raises ProviderError."""

@@ -1,14 +1,16 @@
-"""Every provider by its `api`; its module is loaded when a policy names it and a suite uses it."""
+"""Every provider by its `api`. A new one is a file and a line here; its module is loaded when a suite uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ci_eval.errors import Inconclusive
-from ci_eval.providers.base import Provider
+from ci_eval.providers.base import Embedder, Provider
+from ci_eval.providers.embedding import RemoteEmbedder, Vectors
+from ci_eval.providers.endpoint import Endpoint
 from ci_eval.reader import MIB, read_file
 from ci_eval.secrets import Secret
 
@@ -16,32 +18,33 @@ if TYPE_CHECKING:
     from ci_eval.providers.local import LocalProvider
 
 
+PROVIDERS: Mapping[str, str] = {
+    "anthropic": "ci_eval.providers.anthropic:AnthropicProvider",
+    "azure": "ci_eval.providers.azure:AzureProvider",
+    "github": "ci_eval.providers.github:GitHubProvider",
+    "google": "ci_eval.providers.google:GoogleProvider",
+    "openai": "ci_eval.providers.openai:OpenAIProvider",
+}
+"""Those that are called over HTTP; `local` is made in its own way."""
+EMBEDDING = frozenset({"azure", "github", "google", "openai"})
+"""Those that have embedding models."""
 _WEIGHTS_LIMIT = 1024 * MIB
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """What a provider is made from, out of the policy."""
-
-    api: str
-    base_url: str | None
-    key_env: str | None
-    concurrency: int
-    timeout_seconds: float
 
 
 def connect(endpoint: Endpoint, keys: Mapping[str, Secret]) -> Provider:
     """A provider that is ready to be asked; raises Inconclusive when its key is not there."""
     if endpoint.api == "local":
         return local_model()
-    from ci_eval.providers.openai import OpenAIProvider  # noqa: PLC0415 - requests only where it is used
+    module, _, name = PROVIDERS[endpoint.api].partition(":")
+    provider: Provider = getattr(import_module(module), name)(endpoint, _key(endpoint, keys))
+    return provider
 
-    return OpenAIProvider(
-        endpoint.base_url,
-        _key(endpoint, keys),
-        concurrency=endpoint.concurrency,
-        timeout_seconds=endpoint.timeout_seconds,
-    )
+
+def connect_embedder(endpoint: Endpoint, model: str, keys: Mapping[str, Secret]) -> Embedder:
+    """A model of an API in EMBEDDING, ready to be asked; raises Inconclusive when its key is not there."""
+    provider = connect(endpoint, keys)
+    assert isinstance(provider, Vectors), "an API in EMBEDDING"  # noqa: S101 - a test asserts that each has vectors
+    return RemoteEmbedder(provider, model, endpoint.timeout_seconds)
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import chain
 
 from ci_eval.outcome import GateOutcome, SuiteOutcome
+from ci_eval.plan import smallest_drop
 from ci_eval.report.document import CASE, SCORE, Paragraph, Piece, Section, Text, listed
 from ci_eval.report.numbers import between, digits_for, faithful, plain, points
 from ci_eval.text import Untrusted
@@ -28,11 +29,13 @@ def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
     if unknown:
         yield f"{CASE.count(unknown)} got no score. {_UNKNOWN_PASSES}"
         yield "" if repeatable else " "
-    elif repeatable:
+    elif repeatable and not suite.part:
         yield "Every answer of this model is repeatable, so "
         yield from _resolution(suite)
     if not repeatable:
         yield from _confirmed(suite)
+    if suite.part:
+        yield from _excluded(suite)
 
 
 def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
@@ -49,6 +52,17 @@ def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
         noun = CASE if len({pair.case for pair in pairs}) == len(pairs) else SCORE
         yield f": {few} of {noun.count(result.cells)} in "
         yield Untrusted(result.name)
+    yield "."
+
+
+def _excluded(suite: SuiteOutcome) -> Iterator[Piece]:
+    """What a pass on a part of the golden set does not leave open."""
+    gated = [result for result in suite.dimensions if result.limit != "any" and result.verdict is Verdict.PASS]
+    drops = [smallest_drop(result.limit, result.gated, result.cells, broke=result.broke) for result in gated]  # type: ignore[arg-type]  # not `any`
+    yield f" {CASE.count(len(suite.comparison.cases))} of {suite.golden_cases:,} were run"
+    if drops:
+        drop = max(drops)
+        yield f"; on the whole set a drop of {points(drop, faithful(drop))} or more would have been seen, at 95 %"
     yield "."
 
 

@@ -8,14 +8,14 @@ from itertools import chain
 
 from ci_eval.evidence import Limit
 from ci_eval.outcome import GateOutcome
-from ci_eval.report.document import SCORE, Text
+from ci_eval.report.document import CASE, SCORE, Text
 from ci_eval.report.numbers import faithful, plain, points
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Verdict
 
 _AT_MOST = 3
 
-_NOT_JUDGED = {
+NOT_JUDGED = {
     "nothing relevant changed": "nothing that ci-eval watches changed",
     "only policy changed": "only the policy changed; no model was called",
     "bootstrap": "nothing on main to compare with; merge, then require the check",
@@ -27,14 +27,14 @@ _RAN_OUT = {"deadline": "time", "budget": "the budget of reruns"}
 
 def headline(outcome: GateOutcome) -> Text:
     """What stands behind the verdict's word."""
-    if outcome.reason in _NOT_JUDGED:
-        return (_NOT_JUDGED[outcome.reason],)
+    if outcome.reason in NOT_JUDGED:
+        return (NOT_JUDGED[outcome.reason],)
     dimensions = list(_dimensions(outcome))
     named = [dimension for dimension in dimensions if dimension[1].verdict is outcome.verdict]
     if outcome.reason == "stopped" or not named:
         return ("the gate ended before it could judge",)
     if outcome.verdict is Verdict.PASS:
-        return tuple(_passed(result for _, result in dimensions))
+        return (*_passed(result for _, result in dimensions), *_parts(outcome))
     named.sort(key=lambda dimension: -dimension[1].worst_drop)
     say = _fell if outcome.verdict is Verdict.REGRESSION else _unknown
     return _several([(*suite, *say(result)) for suite, result in named])
@@ -102,6 +102,14 @@ def _passed(results: Iterable[DimensionResult]) -> Iterator[str | Untrusted]:
     if strict:
         yield ", and no case broke" if limits else "no case broke"
         yield from chain.from_iterable(zip((" in ", *(", " for _ in strict[1:])), strict, strict=True))
+
+
+def _parts(outcome: GateOutcome) -> Iterator[str]:
+    """A pass on a part of the golden set is no pass on all of it."""
+    parts = [suite for suite in outcome.suites if suite.part]
+    if parts:
+        run = sum(len(suite.comparison.cases) for suite in parts)
+        yield f", on a subset of {run:,} of {CASE.count(sum(suite.golden_cases for suite in parts))}"
 
 
 def _limits(limits: list[Fraction]) -> str:

@@ -26,7 +26,7 @@ from ci_eval.report.document import (
 )
 from ci_eval.report.figures import groups, speed
 from ci_eval.report.headline import headline, limit_text
-from ci_eval.report.numbers import between, decimal, digits_for, signed
+from ci_eval.report.numbers import between, decimal, digits_for, dollars, signed
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult
 
@@ -82,6 +82,9 @@ def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
 
 def _about_scores(suite: SuiteOutcome) -> Iterator[Paragraph]:
     """Why base, this PR and the change between them need not add up."""
+    if suite.part:
+        counts = f"{len(suite.comparison.cases):,} of {CASE.count(suite.golden_cases)}"
+        yield Paragraph((f"On a subset: scores are of the {counts} that were run; changes are of the whole set.",))
     if runs := rerun_counts(suite):
         most = f"{runs[-1]}" if runs[0] == runs[-1] else f"up to {runs[-1]}"
         words = f"the change is by {most} further runs a side of what differed"
@@ -174,8 +177,19 @@ def _provenance(outcome: GateOutcome) -> Iterator[Section]:
     if outcome.base_commit or outcome.candidate_commit:
         text: Text = ("Base ", _commit(outcome.base_commit), ", this PR ", _commit(outcome.candidate_commit), ". ")
         stored = [piece for suite in outcome.suites for piece in _origin(suite, named=len(outcome.suites) > 1)]
-        took = f"Took {outcome.seconds:.1f} s." if outcome.seconds else ""
-        yield Section("Provenance", (Paragraph((*text, *stored, took)),), importance=92, folded=False)
+        yield Section("Provenance", (Paragraph((*text, *stored, _took(outcome))),), importance=92, folded=False)
+
+
+def _took(outcome: GateOutcome) -> str:
+    """Time and money, beside what there was of them."""
+    if not outcome.seconds:
+        return ""
+    seconds = f"Took {outcome.seconds:.1f} s"
+    if not outcome.suites or outcome.budget is None:
+        return f"{seconds}."
+    usd = "an unknown price" if outcome.usd is None else dollars(outcome.usd)
+    most = f" of {dollars(outcome.budget.usd)}" if outcome.budget.usd is not None else ""
+    return f"{seconds} of {outcome.budget.seconds:g}, and {usd}{most}."
 
 
 def _commit(commit: str | None) -> Piece:

@@ -12,6 +12,7 @@ from pydantic import Field
 from ci_eval.config import Name
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
+from ci_eval.providers.base import ToolCall
 from ci_eval.reader import Strict, parse_json
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted, canonical
@@ -27,6 +28,8 @@ class Answer:
     """What the target said."""
 
     text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that it asked for; an answer may be nothing else."""
 
     @cached_property
     def json(self) -> Any:
@@ -73,6 +76,9 @@ class Resources:
 
     snapshot: Snapshot
     embed: Embed
+    """By the local model."""
+    embedder: Callable[[str, str], Embed]
+    """By a model (second) of a provider of the policy (first); raises InputError where it has none."""
 
 
 Judge = Callable[[Answer, Case], Score]
@@ -92,6 +98,11 @@ class ScorerPolicy(Strict):
     """How much its cells count within the dimension."""
     field: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
     """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
+
+    @property
+    def threshold(self) -> float:
+        """The score at which a cell passes."""
+        return 0.5
 
     def files(self) -> tuple[str, ...]:
         """Files of the base commit that this scorer reads."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field, model_validator
+
+from ci_eval.config import Name
 from ci_eval.golden.cases import Case
+from ci_eval.reader import wrong
 from ci_eval.scorers.base import MISSING, Answer, Judge, PassAt, Resources, Score, ScorerPolicy, as_text, binary
 from ci_eval.text import Untrusted
 
@@ -16,15 +20,27 @@ class Similarity(ScorerPolicy):
     type: Literal["similarity"]
     pass_at: PassAt
     """The least cosine that passes."""
+    provider: Name | None = None
+    """A provider of the policy whose embeddings are compared; without one, the local model's."""
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The provider's embedding model, as in `text-embedding-3-small`."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Similarity:
+        if (self.provider is None) != (self.model is None):
+            raise wrong("provider and model belong together", "write both, or none for the local model")
+        return self
 
     def bind(self, resources: Resources) -> Judge:
+        embed = resources.embedder(self.provider, self.model) if self.provider and self.model else resources.embed
+
         def score(answer: Answer, case: Case) -> Score:
             got, wanted = answer.field(self.field), self.expected(case)
             if got is MISSING:
                 return binary(False, f"no {self.field} in the answer")
             if as_text(got) == as_text(wanted):  # whose cosine may be 0.9999999, below a pass_at of 1
                 return Score(1.0, True, Untrusted("the expected text"))
-            one, other = resources.embed([as_text(got), as_text(wanted)])
+            one, other = embed([as_text(got), as_text(wanted)])
             cosine = min(1.0, max(0.0, float(sum(a * b for a, b in zip(one, other, strict=True)))))
             return Score(cosine, cosine >= self.pass_at, Untrusted(f"cosine {cosine:.2f}"))
 

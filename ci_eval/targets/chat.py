@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ci_eval import datasets
-from ci_eval.config import Subject
+from ci_eval.config import ProviderPolicy, Subject
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Labelled, Message, Request
@@ -111,16 +111,16 @@ def load(
     snapshot: Snapshot,
     subject: Subject,
     user: str | None,
-    known_provider: Callable[[str], bool],
+    providers: Mapping[str, ProviderPolicy],
     provider: str | None = None,
 ) -> ChatTarget:
-    """The target of a snapshot; raises InputError with file, line and remedy.
+    """The target of a snapshot under main's providers; raises InputError with file, line and remedy.
 
     `provider` is the policy's, for a prompt file that brings its model: a file never says where its requests go.
     """
     assert subject.prompt is not None, "a chat target has a prompt"  # noqa: S101 - loading.py looked
     prompt = prompt_file.load(snapshot, subject.prompt)
-    model = _model(snapshot, subject, prompt, known_provider, provider)
+    model = _model(snapshot, subject, prompt, providers, provider)
     examples = _examples(snapshot, subject)
     train = tuple(row.labelled() for row in datasets.read(snapshot, model.train)) if model.train else ()
     return ChatTarget(prompt, user, model, examples, train)
@@ -130,7 +130,7 @@ def _model(
     snapshot: Snapshot,
     subject: Subject,
     prompt: Prompt,
-    known_provider: Callable[[str], bool],
+    providers: Mapping[str, ProviderPolicy],
     provider: str | None,
 ) -> ModelConfig:
     """What the model config says, and what it leaves open of what the prompt file says."""
@@ -138,14 +138,14 @@ def _model(
     if subject.model is not None and subject.model != subject.prompt:
         config = read_document(snapshot.read(subject.model), subject.model)
         both = {**settings, **config.value} if isinstance(config.value, dict) else config.value
-        return model_config.checked(replace(config, value=both), known_provider)
+        return model_config.checked(replace(config, value=both), providers)
     if "model" not in settings:
         problem, remedy = "names no model", "add it, or name a model config beside it: target.model in ci-eval.yaml"
         raise InputError(problem, remedy=remedy, file=prompt.path)
     if provider is None:
         problem = "brings its model, and main's ci-eval.yaml does not say through which provider it is asked"
         raise InputError(problem, remedy="merge target.provider first", file=prompt.path)
-    return model_config.checked(replace(prompt.brings, value={**settings, "provider": provider}), known_provider)
+    return model_config.checked(replace(prompt.brings, value={**settings, "provider": provider}), providers)
 
 
 def _examples(snapshot: Snapshot, subject: Subject) -> tuple[Labelled, ...]:

@@ -17,4 +17,4 @@ def load(snapshot: Snapshot, subject: Subject, main: Config, suite: str) -> Targ
     if subject.prompt is None or subject.model is None:
         problem = "the target is a prompt and a model on main, and this side names none"
         raise InputError(problem, remedy="merge another kind of target first, by itself", file=main.path)
-    return chat.load(snapshot, subject, policy.user, main.policy.providers.__contains__, main.provider(suite))
+    return chat.load(snapshot, subject, policy.user, main.policy.providers, main.provider(suite))

@@ -10,7 +10,7 @@ from ci_eval.errors import InputError
 from ci_eval.reader import Document, Path_, validate
 from ci_eval.targets.model_config import ModelConfig
 
-_NOT_PARAMETERS = frozenset({"provider", "model", "train"})
+_NOT_PARAMETERS = frozenset({"provider", "model", "train", "extra"})
 KNOWN = frozenset(ModelConfig.model_fields) - _NOT_PARAMETERS
 
 

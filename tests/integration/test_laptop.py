@@ -73,7 +73,7 @@ def test_gate_in_a_process_of_its_own_judges_uncommitted_work(desk: Repository) 
 
     assert ran.code == 1
     assert ran.out.startswith("Regression: routing fell by 50.0 points (limit 1)\n")
-    assert "triage: candidate: 4/4 answered, 2 all right, 0 errors" in ran.err
+    assert "triage: first look: 8/8 answered, 6 all right, 0 errors" in ran.err
 
 
 def test_gate_sees_untracked_and_deleted_files(desk: Repository, shell: Shell, server: OpenAIServer) -> None:

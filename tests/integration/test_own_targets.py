@@ -144,6 +144,17 @@ class TestAService:
             assert gate(repo).code == 0
         assert service.headers["Authorization"] == "Bearer canary-4711"
 
+    def test_a_limit_in_dollars_cannot_be_kept(self, tmp_path: Path) -> None:
+        with Service(pipeline) as service:
+            repo = service_repository(tmp_path, service)
+            repo.commit({"ci-eval.yaml": repo.read("ci-eval.yaml").replace("seconds: 60", "seconds: 60, usd: 1")})
+            repo.write({"prompt.md": "Answer.\n"})
+
+            ran = gate(repo)
+
+        assert (ran.code, service.handed) == (3, [])
+        assert "what its target costs is not known; remove budget.usd" in ran.err
+
     def test_without_its_key_nothing_is_sent(self, tmp_path: Path) -> None:
         with Service(pipeline) as service:
             repo = service_repository(tmp_path, service, ", key_env: DESK_TOKEN")

@@ -129,7 +129,7 @@ def test_the_request_holds_the_filled_prompt_the_example_and_the_templated_ticke
     desk.write(NO_PARCELS)
     desk.gate()
 
-    body = next(asked.body for asked in server.asked if "Ida" in asked.user)
+    body = next(asked.body for asked in server.asked if "Ida" in asked.user and "parcels" in asked.system)
 
     assert body == {
         "model": "house-1",
@@ -251,7 +251,7 @@ def test_only_the_cases_whose_request_differs_are_asked_again(desk: Repository, 
 
     assert ran.code == 0
     assert server.calls == TRIAGE_CASES + 1
-    assert "the name Max" in server.asked[-1].system
+    assert any("the name Max" in asked.system for asked in server.asked)
 
 
 def test_an_unrelated_change_is_green_without_calls(desk: Repository, server: OpenAIServer) -> None:

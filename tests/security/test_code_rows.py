@@ -21,7 +21,7 @@ import ci_eval
 from ci_eval import config as configs
 from ci_eval import sides, snapshot
 from ci_eval.baseline import Store
-from ci_eval.config import Config, Policy, Subject
+from ci_eval.config import Config, Policy, ProviderPolicy, Subject
 from ci_eval.errors import InputError, UsageError
 from ci_eval.git import Git, GitError, MergeConflict, Remote
 from ci_eval.golden.cases import Case
@@ -323,7 +323,7 @@ LITERAL = [
 
 def subject(prompt: str, model: str = "provider: local\nmodel: minilm\n", user: str | None = None) -> ChatTarget:
     at = held({"p.md": prompt, "m.yaml": model})
-    return chat.load(at, Subject("p.md", "m.yaml", None, ()), user, {"local"}.__contains__)
+    return chat.load(at, Subject("p.md", "m.yaml", None, ()), user, {"local": ProviderPolicy(api="local")})
 
 
 def case(given: JSON) -> Case:
@@ -615,7 +615,7 @@ def schema_scorer(schema: JSON, answer: str = '{"a": 1}') -> bool:
     def embed(texts: object) -> list[list[float]]:
         raise AssertionError(texts)
 
-    return policy.bind(Resources(at, embed))(Said(answer), case("x")).passed
+    return policy.bind(Resources(at, embed, lambda _, __: embed))(Said(answer), case("x")).passed
 
 
 PLACES: list[Callable[[JSON], JSON]] = [

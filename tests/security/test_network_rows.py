@@ -24,8 +24,9 @@ from ci_eval.errors import InputError
 from ci_eval.evaluation import Suite, required_keys
 from ci_eval.origin import origin_of
 from ci_eval.providers.base import Message, ProviderError, Request
+from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.openai import OpenAIProvider
-from ci_eval.providers.registry import Endpoint, connect
+from ci_eval.providers.registry import connect
 from ci_eval.reader import read_yaml, validate
 from ci_eval.secrets import Secret, take
 from ci_eval.transport import Transport, TransportError
@@ -37,8 +38,8 @@ ASKED = Request("house", "m", (Message("user", "hi"),))
 
 def ask(url: str) -> str:
     """One question with the key, as a gate asks it."""
-    provider = OpenAIProvider(url, Secret(KEY), concurrency=1, timeout_seconds=600)
-    provider._transport.sleep = lambda _: None
+    provider = OpenAIProvider(Endpoint("openai", url, "KEY", concurrency=1, timeout_seconds=600), Secret(KEY))
+    provider._caller.transport.sleep = lambda _: None
     return provider.complete(ASKED, 0, Deadline.after(600)).text.text()
 
 

@@ -436,6 +436,10 @@ class Unread:
     def recall(self, *_: object) -> Any:
         pytest.fail("main's stored runs were read")
 
+    def history(self, *_: object) -> Any:
+        """They may say which cases are telling."""
+        return ()
+
 
 # --- 51, 52, 55, 58: what a program finds when it starts --------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
 
-from making import repeatable
+from making import first_answers, question_of, repeatable
 
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.config import GatePolicy
@@ -18,7 +18,6 @@ from ci_eval.evidence import Key, Stored
 from ci_eval.golden.cases import Case, Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
-from ci_eval.rerun import first_answers, question_of
 from ci_eval.text import Untrusted
 from ci_eval.verdict import decide, worst
 
@@ -107,6 +106,7 @@ def confirmed(compared: Comparison, confirmation: Confirmation, **different: Any
         "quarantined": tuple(sorted(confirmation.question.quarantined)),
         "notes": (),
         "edits": NO_EDITS,
+        "golden_cases": len(compared.cases),
         "new_cases": {},
         "leaks": (),
         "warnings": (),

@@ -22,18 +22,21 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "cli",
         "github",
         "gate report",
-        "explain rerun base_run",
-        "outcome",
+        "judgement",
+        "explain rerun planning",
+        "first_pass estimate outcome",
+        "asking prepare",
+        "base_run",
         "evaluation verdict",
         "runner comparison baseline confirm ranking plan answering",
         "targets",
-        "scorers records datasets",
+        "scorers records datasets prices",
         "golden changes providers",
         "config sides",
         "snapshot transport",
         "git child reader origin secrets",
         "errors evidence",
-        "text stats deadline",
+        "text stats deadline purse",
     )
 )
 """From the roof to the ground. A room is a module of `ci_eval`, or a package of it."""
@@ -167,7 +170,12 @@ def test_nothing_is_executed_or_unpickled() -> None:
 
 def test_modules_that_are_imported_by_name_are_named_in_the_code() -> None:
     """And by the function's own name in the process that a `python` target gets."""
-    assert callers("import_module") == {"cli.main", "scorers.registry", "targets.python_runner"}
+    assert callers("import_module") == {
+        "cli.main",
+        "providers.registry",
+        "scorers.registry",
+        "targets.python_runner",
+    }
 
 
 def test_yaml_is_parsed_and_never_loaded() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import case, held, jsonl, target
 
-from ci_eval.config import Examples, Subject
+from ci_eval.config import Examples, ProviderPolicy, Subject
 from ci_eval.errors import InputError
 from ci_eval.providers.base import Labelled, Message
 from ci_eval.targets import chat
@@ -26,7 +26,9 @@ def system(prompt: str, given: JSON) -> str:
 
 
 def loaded(files: dict[str, str], examples: Examples | None = None, prompt: str = "prompt.md") -> ChatTarget:
-    return chat.load(held(files), Subject(prompt, "model.yaml", examples, ()), None, {"openai"}.__contains__)
+    return chat.load(
+        held(files), Subject(prompt, "model.yaml", examples, ()), None, {"openai": ProviderPolicy(api="openai")}
+    )
 
 
 # --- {{name}} ---------------------------------------------------------------------------------------------------------

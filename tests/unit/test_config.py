@@ -47,6 +47,7 @@ NO_PATH = "not a path in the repository; write it relative to the root, as in pr
 NO_NAME = "not a name; write lower-case letters, digits, _ and -, starting with a letter"
 NO_VARIABLE = "not the name of an environment variable; write capitals, digits and _"
 NO_BRANCH = "must match ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$; correct the value"
+NO_API = "must be 'local', 'openai', 'azure', 'github', 'anthropic' or 'google'; correct the value"
 NOT_ZERO = "must be more than 0; correct the value"
 LOCAL = "the local model has no base_url and no key; remove them"
 
@@ -109,7 +110,7 @@ class TestWhatIsRefused:
             ("golden:", "goldne:", '6: unknown key "goldne" in suites.s; write "golden"'),
             ("    scorers:", "    gaet: {}\n    scorers:", '7: unknown key "gaet" in suites.s; write "gate"'),
             ("p.md", "../p.md", f"5: suites.s.target.prompt: {NO_PATH}"),
-            ("{api: local}", "{api: x}", "2: providers.local.api: must be 'local' or 'openai'; correct the value"),
+            ("{api: local}", "{api: x}", f"2: providers.local.api: {NO_API}"),
             ("{api: local}", "{}", '2: providers.local: "api" is missing; add "api"'),
             ("{local: {api: local}}", "{}", "2: providers: is empty; write a value"),
             ("  s:\n", "  Support:\n", f"4: suites.Support: {NO_NAME}"),
@@ -129,7 +130,7 @@ class TestWhatIsRefused:
         [
             ("budget: {seconds: 0}", "budget.seconds: must be more than 0; correct the value"),
             ("budget: {seconds: 86401}", "budget.seconds: must be at most 86400; correct the value"),
-            ("budget: {usd: 2}", 'unknown key "usd" in budget; remove it; known are seconds'),
+            ("budget: {eur: 2}", 'unknown key "eur" in budget; remove it; known are seconds, usd'),
             ("baseline: {repeats: 2.5}", "baseline.repeats: must be a whole number; correct the value"),
             ("baseline: {outputs: none}", "baseline.outputs: must be 'store' or 'hide'; correct the value"),
             ("baseline: {branch: refs/heads/x}", f"baseline.branch: {NO_BRANCH}"),

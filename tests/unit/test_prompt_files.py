@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import case, held
 
-from ci_eval.config import Examples, Subject
+from ci_eval.config import Examples, ProviderPolicy, Subject
 from ci_eval.errors import InputError
 from ci_eval.targets import chat, prompt_file
 from ci_eval.targets.chat import ChatTarget
@@ -99,7 +99,8 @@ user:
 def loaded(text: str, path: str = "p.prompt.yml", model: str | None = None, **more: Any) -> ChatTarget:
     files = {path: text, **({"m.yaml": model} if model else {}), **more.pop("files", {})}
     subject = Subject(path, "m.yaml" if model else path, more.get("examples"), ())
-    return chat.load(held(files), subject, more.get("user"), {"house"}.__contains__, more.get("provider", "house"))
+    providers = {"house": ProviderPolicy(api="openai")}
+    return chat.load(held(files), subject, more.get("user"), providers, more.get("provider", "house"))
 
 
 def sent(target: ChatTarget, given: JSON) -> list[tuple[str, str]]:
@@ -176,8 +177,11 @@ SCHEMA = {"name": "reply", "strict": True, "schema": {"type": "object", "propert
 def test_a_response_format() -> None:
     schema = f"responseFormat: json_schema\njsonSchema: |\n  {json.dumps(SCHEMA)}\n"
     found = loaded(GITHUB + schema).request(case()).parameters["response_format"]
-    assert json.dumps(found) == json.dumps({"type": "json_schema", "json_schema": SCHEMA})
-    assert loaded(GITHUB + "responseFormat: json_object\n").model.response_format == {"type": "json_object"}
+    assert found == {"type": "json_schema", "json_schema": SCHEMA}
+    assert json.dumps(found["json_schema"]["schema"]) == json.dumps(SCHEMA["schema"])
+    assert loaded(GITHUB + "responseFormat: json_object\n").model.parameters()["response_format"] == {
+        "type": "json_object"
+    }
     assert loaded(GITHUB + "responseFormat: text\n").model.response_format is None
 
 
@@ -292,7 +296,7 @@ BODY = "---\nmodel: m\n---\nsystem:\nS\nuser:\n{{input}}\n"
     [
         (LEGACY.replace("temperature: 0.7", "temperature: 7"), ":14: temperature: must be at most 2"),
         (LEGACY.replace("temperature: 0.7", "logit_bias: 7"), ':14: unknown parameter "logit_bias"'),
-        (LEGACY.replace("temperature: 0.7", "tool_choice: x"), ':14: unknown parameter "tool_choice"'),
+        (LEGACY.replace("temperature: 0.7", "extra: {min_p: 1}"), ':14: unknown parameter "extra"'),
         (LEGACY.replace("temperature: 0.7", "provider: x"), ':14: unknown parameter "provider"'),
         (LEGACY.replace("stop:", "stopSequences: [Y], stop:"), ':14: "stop" says again what stands above it'),
         (LEGACY.replace("tags: [test]", "tools: [x]"), ':6: unknown key "tools"'),

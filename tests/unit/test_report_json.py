@@ -39,6 +39,7 @@ def test_numbers_are_exact_to_four_digits() -> None:
             "fresh_runs": 0,
             "limit": "1.0000",
             "cells": 300,
+            "gated": 300,
             "broke": 10,
             "repaired": 0,
             "missing": 0,

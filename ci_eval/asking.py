@@ -1,0 +1,48 @@
+"""Both sides of one suite, ready to be asked: what comes in is written to the run files, shown and paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ci_eval.confirm import Side
+from ci_eval.evaluation import Session, Suite
+from ci_eval.records import Record, RunFile
+from ci_eval.runner import Evaluator, Job, always, run_all
+
+SIDES: tuple[Side, Side] = ("base", "candidate")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One suite at work."""
+
+    suite: Suite
+    sides: Mapping[Side, Evaluator]
+    session: Session
+
+    @cached_property
+    def files(self) -> Mapping[Side, RunFile]:
+        return {side: RunFile(self.session.out / self.suite.name / f"{side}.jsonl") for side in SIDES}
+
+    def ask(
+        self, what: str, jobs: Sequence[tuple[Side, Job]], may_start: Callable[[], bool] = always
+    ) -> list[tuple[Side, Job, Record | None]]:
+        """A record for each job; None for what was not begun, because it might not start or there was no money."""
+        progress = self.session.progress
+        progress.start(f"{self.suite.name}: {what}", len(jobs))
+
+        def seen(index: int, record: Record) -> None:
+            self.files[jobs[index][0]].add(record)
+            self.session.purse.pay(record.cost_usd)
+            progress.advance(record)
+
+        def may() -> bool:
+            return self.session.purse.left > 0 and may_start()
+
+        try:
+            records = run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen, may)
+        finally:
+            progress.finish()
+        return [(side, job, record) for (side, job), record in zip(jobs, records, strict=True)]

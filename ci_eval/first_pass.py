@@ -1,0 +1,69 @@
+"""The first look: every planned case once on each side, both sides at once, until its share of the time is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ci_eval.asking import SIDES, Asking
+from ci_eval.confirm import Side
+from ci_eval.plan import Plan
+from ci_eval.prepare import Prepared
+from ci_eval.records import Header, Record
+from ci_eval.runner import Job, replace_repeat
+
+
+@dataclass(frozen=True)
+class FirstPass:
+    """What both sides answered."""
+
+    headers: Mapping[Side, Header]
+    records: Mapping[Side, Mapping[str, Record]]
+    """By case."""
+    asked: frozenset[str]
+    """The planned cases that were begun on both sides, or had no need to: a fair part, since the order is random."""
+    calls: int
+
+
+def first_pass(prepared: Prepared, plan: Plan, asking: Asking, may_start: Callable[[], bool]) -> FirstPass:
+    """Ask about the planned cases; raises InputError for a request that cannot be rendered, before any is sent."""
+    found: dict[Side, dict[str, Record]] = {"base": {}, "candidate": {}}
+    if prepared.recalled:
+        found["base"].update(prepared.recalled.records)
+    jobs = list(_jobs(prepared, plan, asking))
+    headers = {side: _start(side, prepared, asking, [job for own, job in jobs if own == side]) for side in SIDES}
+    unasked, calls = set[str](), 0
+    for side, job, record in asking.ask("first look", jobs, may_start):
+        if record is None:
+            unasked.add(job.case.id)
+        else:
+            calls += 1
+            found[side][job.case.id] = record
+    for case in sorted(prepared.same & found["base"].keys()):
+        found["candidate"][case] = replace_repeat(found["base"][case], 0)
+        asking.files["candidate"].add(found["candidate"][case])
+    return FirstPass(headers, found, frozenset(plan.cases) - unasked, calls)
+
+
+def _jobs(prepared: Prepared, plan: Plan, asking: Asking) -> Iterator[tuple[Side, Job]]:
+    """Both sides of a case after each other, so that whenever it ends most cases have both."""
+    for name in plan.cases:
+        case = prepared.suite.golden.cases[name]
+        if not prepared.recalled:
+            yield "base", Job(case, 0, asking.sides["base"].target.request(case))
+        if name not in prepared.same:
+            yield "candidate", Job(case, 0, asking.sides["candidate"].target.request(case))
+
+
+def _start(side: Side, prepared: Prepared, asking: Asking, jobs: list[Job]) -> Header:
+    """Begin the run file of a side; main's stored run is whole from the start."""
+    if side == "base" and prepared.recalled:
+        asking.files[side].start(prepared.recalled.header)
+        for record in prepared.recalled.records.values():
+            asking.files[side].add(record)
+        return prepared.recalled.header
+    loaded = prepared.base if side == "base" else prepared.candidate
+    evaluator = asking.sides[side]
+    header = prepared.suite.header(evaluator, jobs, loaded.snapshot.commit, asking.session.origin)
+    asking.files[side].start(header)
+    return header

@@ -1,0 +1,103 @@
+"""One affected suite, judged: first pass, comparison, confirmation, decision, and all that there is to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ci_eval import explain
+from ci_eval.asking import Asking
+from ci_eval.comparison import Comparison, pair_up
+from ci_eval.confirm import Confirmation
+from ci_eval.deadline import Deadline
+from ci_eval.evaluation import Session
+from ci_eval.first_pass import FirstPass, first_pass
+from ci_eval.golden import cases as golden_cases
+from ci_eval.golden.cases import Case
+from ci_eval.outcome import SuiteOutcome
+from ci_eval.plan import Plan
+from ci_eval.planning import Work
+from ci_eval.records import Record
+from ci_eval.rerun import Reruns
+from ci_eval.runner import always
+from ci_eval.verdict import decide
+
+
+def judge_all(work: Sequence[Work], plans: Sequence[Plan], session: Session, *, whole: bool) -> Iterator[SuiteOutcome]:
+    """Every suite, one after the other, each within its share of the time that is left.
+
+    `whole`: no case is left out, even if time runs out over it.
+    """
+    for number, (one, plan) in enumerate(zip(work, plans, strict=True)):
+        share = _size(plan) / sum(_size(later) for later in plans[number:])
+        own = replace(session, deadline=Deadline.after(session.deadline.remaining() * share))
+        yield Judgement(one, plan, own, whole).reach()
+
+
+def _size(plan: Plan) -> float:
+    return plan.most.calls + 1
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A suite and what is to be run of it, within the session's time and money."""
+
+    work: Work
+    plan: Plan
+    session: Session
+    whole: bool
+
+    def reach(self) -> SuiteOutcome:
+        """Raises InputError for a candidate that cannot be rendered."""
+        asking = Asking(self.work.prepared.suite, self.work.evaluators, self.session)
+        first = first_pass(self.work.prepared, self.plan, asking, self._may_start())
+        reruns = Reruns(asking, first)
+        confirmation = reruns.confirm(self.work.question)
+        return self._told(first, reruns, confirmation)
+
+    def _may_start(self) -> Callable[[], bool]:
+        """Whether the first pass may begin another case: it leaves room for the confirmation."""
+        if self.whole:
+            return always
+        last = Deadline.after(self.session.deadline.remaining() * self.plan.first_share)
+        return lambda: last.remaining() > 0
+
+    def _told(self, first: FirstPass, reruns: Reruns, confirmation: Confirmation) -> SuiteOutcome:
+        prepared = self.work.prepared
+        suite, base, candidate = prepared.suite, prepared.base, prepared.candidate
+        comparison = self._compare(reruns, confirmation)
+        edits = golden_cases.edits(suite.golden, prepared.their_golden)
+        added = [prepared.their_golden.cases[name] for name in edits.added]
+        leaks, leaked_before = explain.leaks([*suite.golden.cases.values(), *added], base, candidate)
+        same = len(prepared.same) == len(suite.golden.cases)
+        warnings = explain.warnings(suite, prepared.change, candidate, same_requests=same, leaked_before=leaked_before)
+        new_cases = self._run_new(added)
+        return SuiteOutcome(
+            suite=suite.name,
+            dimensions=decide(comparison, confirmation),
+            comparison=comparison,
+            golden_cases=len(suite.golden.cases),
+            flips=confirmation.flips,
+            quarantined=tuple(sorted(confirmation.question.quarantined)),
+            notes=explain.notes(prepared.change, base, candidate),
+            edits=edits,
+            new_cases=new_cases,
+            leaks=leaks,
+            warnings=(*warnings, *explain.about_base(prepared.objection, confirmation.drifted)),
+            base_header=first.headers["base"],
+            base_stored=bool(prepared.recalled),
+            calls=first.calls + reruns.calls + len(new_cases),
+        )
+
+    def _compare(self, reruns: Reruns, confirmation: Confirmation) -> Comparison:
+        """The first look at the cases that were run, or that need not be."""
+        suite = self.work.prepared.suite
+        cases = {name: case for name, case in suite.golden.cases.items() if name in confirmation.scope}
+        return pair_up(cases, suite.scorers, reruns.records("base"), reruns.records("candidate"))
+
+    def _run_new(self, added: Sequence[Case]) -> Mapping[str, Record]:
+        """The candidate's answers to the cases that it brings; shown, not gated, so only if there is room."""
+        if not added or self.session.deadline.remaining() <= 0 or not self.session.purse.enough_for(len(added)):
+            return {}
+        prepared = self.work.prepared
+        return prepared.suite.evaluate(prepared.candidate, added, self.session, name="new-cases").repeat(0)

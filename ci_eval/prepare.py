@@ -1,0 +1,125 @@
+"""One affected suite before anything is asked: main's policy, both subjects, and what main remembers of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from ci_eval.base_run import Baselines, Recalled
+from ci_eval.changes import SuiteChanges
+from ci_eval.config import Config, GatePolicy
+from ci_eval.confirm import Question
+from ci_eval.confirm import Side as SideName
+from ci_eval.errors import Inconclusive, InputError
+from ci_eval.evaluation import Side, Suite, need_cases
+from ci_eval.evidence import Cell, Key, Stored
+from ci_eval.golden import cases as golden_cases
+from ci_eval.golden.cases import GoldenSet
+from ci_eval.records import Run
+from ci_eval.runner import Evaluator
+from ci_eval.secrets import Secret
+from ci_eval.snapshot import Snapshot
+from ci_eval.targets import trust
+
+
+@contextmanager
+def about_main() -> Iterator[None]:
+    """What is wrong on main is not this pull request's fault, and nothing can be compared with it."""
+    try:
+        yield
+    except InputError as error:
+        raise Inconclusive(f"main itself cannot be evaluated: {error} (on main)") from error
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A suite and the two sides that are compared under it."""
+
+    suite: Suite
+    change: SuiteChanges
+    base: Side
+    candidate: Side
+    their_golden: GoldenSet
+    """The golden set as the candidate has it: told, and without effect on this verdict."""
+    recalled: Recalled | None
+    """Main's stored run of base, where there is one that serves."""
+    objection: str | None
+    """Why the newest stored run does not serve."""
+
+    @property
+    def stored(self) -> Mapping[Key, Stored]:
+        return self.recalled.stored if self.recalled else {}
+
+    @cached_property
+    def same(self) -> Collection[str]:
+        """Cases that both sides ask the same: equal by definition."""
+        return frozenset(
+            case.id
+            for case in self.suite.golden.cases.values()
+            if self.base.target.request(case).digest == self.candidate.target.request(case).digest
+        )
+
+    def question(self, gate: GatePolicy) -> Question:
+        """What is to be decided, and what is known of it beforehand."""
+        scorers, cases = self.suite.scorers, self.suite.golden.cases.values()
+        return Question(
+            cells=[
+                Cell(case.id, scorer.name, scorer.dimension, scorer.weight)
+                for case in cases
+                for scorer in scorers.for_case(case)
+            ],
+            limits={name: gate.limit(name) for name in scorers.dimensions()},
+            same=self.same,
+            stored=self.stored,
+        )
+
+    def evaluators(self, keys: Mapping[str, Secret]) -> dict[SideName, Evaluator]:
+        """Raises Inconclusive when a provider's key is not there."""
+        return {
+            "base": self.suite.evaluator(self.base.target, keys),
+            "candidate": self.suite.evaluator(self.candidate.target, keys),
+        }
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the suites of one pull request are prepared from."""
+
+    base: Snapshot
+    candidate: Snapshot
+    main: Config
+    head: Config
+    baselines: Baselines | None
+    pull: int
+    event: str = "local"
+    """The GitHub event, or `local`: where a pull request's code may be run depends on it."""
+
+    def of(self, change: SuiteChanges) -> Prepared:
+        """Raises Inconclusive where main's side is at fault, InputError where the candidate's is."""
+        with about_main():
+            suite = Suite.load(self.main, self.base, change.suite)
+            base = suite.side(self.base)
+        need_cases(suite)
+        refused = trust.objection(suite.target, change, self.base, self.candidate, self.event)
+        if refused:
+            raise Inconclusive(refused)
+        named_by = self.head if change.suite in self.head.policy.suites else self.main
+        candidate = suite.side(self.candidate, named_by)
+        theirs = golden_cases.load(self.candidate, named_by.policy.suites[change.suite].golden_patterns)
+        with about_main():
+            recalled, objection = self._recall(suite, base)
+        return Prepared(suite, change, base, candidate, theirs, recalled, objection)
+
+    def _recall(self, suite: Suite, base: Side) -> tuple[Recalled | None, str | None]:
+        """A service may have been deployed anew since main's runs were stored: it is asked for main too."""
+        if self.baselines is None or suite.target.kind == "http":
+            return None, None
+        return self.baselines.recall(suite, base, self.pull)
+
+    def history(self, prepared: Prepared) -> Callable[[], Sequence[Run]]:
+        """Main's past runs of a suite; read when they are asked for."""
+        if self.baselines is None:
+            return lambda: ()
+        return partial(self.baselines.history, prepared.suite, prepared.base)

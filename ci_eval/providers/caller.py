@@ -1,0 +1,55 @@
+"""Calling an endpoint, and what it means when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ci_eval.deadline import Deadline
+from ci_eval.providers.base import ProviderError
+from ci_eval.providers.endpoint import Endpoint
+from ci_eval.text import JSON
+from ci_eval.transport import Response, Transport, TransportError
+
+# What a server refuses for what it is. Not 404: a model that is gone looks like an address that is wrong, and a wrong
+# address must not let both sides fail alike.
+_ABOUT_REQUEST = frozenset({400, 413, 422})
+_REMEDIES = {
+    401: "the key was refused; check the variable that key_env names",
+    402: "the account has no credit",
+    403: "the key may not use this model; check its permissions",
+    404: "no such model, or no such address; check the model config and base_url",
+    429: "the rate limit or the quota is used up",
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Sends to one origin with one set of headers. Safe to call from several threads at once."""
+
+    transport: Transport
+    headers: Mapping[str, str]
+    timeout_seconds: float
+    """The longest that one request may take, retries included."""
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, default_url: str, headers: Mapping[str, str]) -> Caller:
+        transport = Transport(endpoint.base_url or default_url, pool=endpoint.concurrency)
+        return cls(transport, headers, endpoint.timeout_seconds)
+
+    def post(self, path: str, payload: JSON, deadline: Deadline) -> Response:
+        """Whatever the server answered; raises ProviderError where nothing came."""
+        try:
+            return self.transport.post(path, payload, self.headers, deadline.sooner(self.timeout_seconds))
+        except TransportError as error:
+            raise ProviderError(error.cause) from error
+
+
+def failure(status: int, *, about_request: bool = True) -> ProviderError:
+    """An answer that is an error, told by its status: the provider's own words may echo a key.
+
+    `about_request=False`: the provider says in its own way that a status of the request's kind is not about it.
+    """
+    remedy = _REMEDIES.get(status)
+    cause = f"HTTP {status}: {remedy}" if remedy else f"HTTP {status}"
+    return ProviderError(cause, about_request=about_request and status in _ABOUT_REQUEST)
