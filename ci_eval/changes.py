@@ -7,7 +7,7 @@ asked, and what base watched stays watched: so a file cannot be moved, linked or
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from ci_eval.reader import read_document
 from ci_eval.snapshot import SUBMODULE, Snapshot, changed_paths, matches
 from ci_eval.text import Untrusted, canonical
 
-Role = Literal["prompt", "model", "examples", "dataset", "training rows", "watched file"]
+Role = Literal["prompt", "model", "examples", "dataset", "training rows", "code", "watched file"]
 _DIFF_LINES = 60
 
 
@@ -103,13 +103,14 @@ def _roles(snapshot: Snapshot, config: Config, suite: str) -> Iterator[tuple[str
     if suite not in config.policy.suites:
         return
     subject = config.subject(suite)
-    named: list[tuple[str, Role]] = [(subject.prompt, "prompt"), (subject.model, "model")]
+    single: list[tuple[str | None, Role]] = [(subject.prompt, "prompt"), (subject.model, "model")]
     if subject.examples:
-        named.append((subject.examples.from_, "examples"))
-    train = _trained_on(snapshot, subject.model)
-    if train:
-        named.append((train, "training rows"))
+        single.append((subject.examples.from_, "examples"))
+    if subject.model:
+        single.append((_trained_on(snapshot, subject.model), "training rows"))
+    named: list[tuple[str, Role]] = [(path, role) for path, role in single if path]
     named += [(path, "dataset") for pattern in subject.datasets for path in _under(snapshot, pattern)]
+    named += [(path, "code") for pattern in subject.code for path in _under(snapshot, pattern)]
     watch = config.policy.suites[suite].watch
     named += [(path, "watched file") for pattern in watch for path in _under(snapshot, pattern)]
     for path, role in reversed(named):
@@ -149,10 +150,11 @@ def _role_by_pattern(suite: str, path: str, sides: Sides) -> Role | None:
         if suite in config.policy.suites:
             settings, subject = config.policy.suites[suite], config.subject(suite)
             by_role: list[tuple[Role, list[str]]] = [
-                ("prompt", [subject.prompt]),
-                ("model", [subject.model]),
+                ("prompt", [subject.prompt] if subject.prompt else []),
+                ("model", [subject.model] if subject.model else []),
                 ("examples", [subject.examples.from_] if subject.examples else []),
                 ("dataset", list(subject.datasets)),
+                ("code", list(subject.code)),
                 ("watched file", settings.watch),
             ]
             for role, patterns in by_role:
@@ -166,14 +168,15 @@ def _moved(base: Config, head: Config, suite: str, seen: set[str]) -> Iterator[F
     if suite not in head.policy.suites:
         return
     ours, theirs = base.subject(suite), head.subject(suite)
+    own = ours.model == ours.prompt and theirs.model == theirs.prompt  # then it is the prompt file that moved
     pairs: tuple[tuple[Role, str, str], ...] = (
-        ("prompt", ours.prompt, theirs.prompt),
-        ("model", ours.model, theirs.model),
+        ("prompt", ours.prompt or "none", theirs.prompt or "none"),
+        ("model", ours.model or "none", theirs.model or "none"),
         ("examples", _examples_text(ours.examples), _examples_text(theirs.examples)),
         ("dataset", canonical(ours.datasets), canonical(theirs.datasets)),
     )
     for role, one, other in pairs:
-        if one != other and other not in seen:
+        if one != other and other not in seen and not (role == "model" and own):
             yield FileChange(role, other, "changed")
 
 
@@ -195,9 +198,8 @@ def _kind(path: str, base: Snapshot, head: Snapshot) -> Literal["added", "remove
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def setting_changes(base: bytes | None, head: bytes | None, path: str) -> list[Untrusted]:
+def setting_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Untrusted]:
     """How two versions of a model config differ: `temperature 0 → 0.7`, one line a key."""
-    before, after = _settings(base, path), _settings(head, path)
     keys = [*after, *(key for key in before if key not in after)]
     return [
         Untrusted(f"{key} {_shown(before.get(key))} → {_shown(after.get(key))}")
@@ -206,7 +208,8 @@ def setting_changes(base: bytes | None, head: bytes | None, path: str) -> list[U
     ]
 
 
-def _settings(data: bytes | None, path: str) -> dict[str, Any]:
+def settings(data: bytes | None, path: str) -> dict[str, Any]:
+    """What stands in a model config; nothing where there is none."""
     if data is None:
         return {}
     value = read_document(data, path).value

@@ -21,6 +21,10 @@ from ci_eval.text import canonical
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 DEFAULT_PATH = "ci-eval.yaml"
+_NAMING = frozenset({"prompt", "model", "examples"})
+"""What in a target names files of the subject; the rest is policy."""
+_WITH_MODEL = (".prompt.yml", ".prompt.yaml", ".prompty")
+"""Prompt files that may bring their model and its parameters."""
 _WORKFLOW_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable
 _OURS = frozenset({"model", "messages", "n", "stream", "stream_options"})
 
@@ -45,6 +49,12 @@ def _key_env(value: str, info: ValidationInfo) -> str:
         return value
     if value.startswith(("GITHUB_", "ACTIONS_", "RUNNER_", "INPUT_")):
         raise wrong("a variable of the runner cannot be a model's key", "name the variable that holds the model's key")
+    return value
+
+
+def _function(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]{0,199}:[A-Za-z_][A-Za-z0-9_]{0,99}", value):
+        raise wrong("not a function", "write module:function, as in app.pipeline:answer")
     return value
 
 
@@ -139,16 +149,77 @@ class Examples(Strict):
     k: Annotated[int, Field(ge=1, le=100)]
 
 
-class TargetPolicy(Strict):
-    """The system under test."""
+Kind = Literal["chat", "http", "command", "python"]
+_OWN_KEYS: dict[Kind, frozenset[str]] = {
+    "chat": frozenset({"provider", "examples", "user"}),
+    "http": frozenset({"key_env", "max_concurrency", "timeout_seconds"}),
+    "command": frozenset({"files", "env", "code", "max_concurrency", "timeout_seconds"}),
+    "python": frozenset({"files", "env", "code", "max_concurrency", "timeout_seconds"}),
+}
 
-    prompt: RepoPath
-    """The system prompt: text with `{{name}}` variables."""
-    model: RepoPath
-    """The model config: provider, model and parameters, YAML or JSON."""
+
+class TargetPolicy(Strict):
+    """The system under test: a prompt and a model through a provider, or the user's own service or code."""
+
+    prompt: RepoPath | None = None
+    """The system prompt, text with `{{name}}` variables; or a `.prompt.yml` or `.prompty` with its own messages."""
+    model: RepoPath | None = None
+    """The model config: provider, model and parameters, YAML or JSON. A prompt file may bring them instead.
+
+    A service or program of one's own is handed it whole, and may have any keys in it.
+    """
+    provider: Name | None = None
+    """Through which provider a model is asked that a prompt file names; by default the only one there is."""
     examples: Examples | None = None
     user: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
     """How an object input becomes the user message; without it, it is sent as JSON."""
+    http: Annotated[str, AfterValidator(_base_url)] | None = None
+    """A service of one's own, which is handed each case with the prompt and the model config."""
+    command: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(min_length=1)] | None = None
+    """A program of one's own, which reads cases as JSON lines: its name and arguments, run in a folder of `files`."""
+    python: Annotated[str, AfterValidator(_function)] | None = None
+    """A function of one's own, as `module:function`, that takes a case and returns the answer."""
+    files: list[RepoPath] = Field(default_factory=list)
+    """The code that a command or function consists of: patterns. It runs in a folder that holds nothing else."""
+    env: list[Annotated[str, AfterValidator(_key_env)]] = Field(default_factory=list)
+    """Environment variables that the program is given; it gets no others of this job."""
+    code: Literal["trusted"] | None = None
+    """`trusted`: a pull request's own version of `files` is run, with all that this job can do."""
+    key_env: Annotated[str, AfterValidator(_key_env)] | None = None
+    """The environment variable that holds the service's key, sent as a bearer token."""
+    max_concurrency: Annotated[int, Field(ge=1, le=512)] | None = None
+    """Cases under way at once; by default 16 at a service, and 1 in a program."""
+    timeout_seconds: Annotated[int | float, Field(gt=0, le=3600)] = 60
+    """The longest that one case may take."""
+
+    @property
+    def kind(self) -> Kind:
+        if self.http is not None:
+            return "http"
+        if self.command is not None:
+            return "command"
+        return "chat" if self.python is None else "python"
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> TargetPolicy:
+        kinds = [key for key in ("http", "command", "python") if getattr(self, key) is not None]
+        if len(kinds) > 1:
+            raise wrong(f"{' and '.join(kinds)} are two targets", "make them two suites")
+        known = frozenset({"prompt", "model", self.kind}) | _OWN_KEYS[self.kind]
+        for key in sorted(self.model_fields_set - known):
+            remedy = f"remove it; {', '.join(sorted(known - {self.kind}))} are"
+            raise wrong(f'"{key}" is no key of a {self.kind} target', remedy)
+        if self.kind in {"command", "python"} and not self.files:
+            raise wrong('"files" is missing', 'add "files": the code that it consists of, as in [src/**]')
+        return self
+
+    @model_validator(mode="after")
+    def _a_chat_has_prompt_and_model(self) -> TargetPolicy:
+        if self.kind == "chat" and self.prompt is None:
+            raise wrong('"prompt" is missing', 'add "prompt"')
+        if self.kind == "chat" and self.model is None and not str(self.prompt).endswith(_WITH_MODEL):
+            raise wrong('"model" is missing', 'add "model": only .prompt.yml and .prompty files bring their own')
+        return self
 
 
 class GatePolicy(Strict):
@@ -210,7 +281,8 @@ class Policy(Strict):
     """The whole of `ci-eval.yaml`."""
 
     version: Literal[1]
-    providers: Annotated[dict[Name, ProviderPolicy], Field(min_length=1)]
+    providers: Annotated[dict[Name, ProviderPolicy], Field(min_length=1)] = Field(default_factory=dict)
+    """Ways to reach models; left out where every target is a service or program of one's own."""
     suites: Annotated[dict[Name, SuitePolicy], Field(min_length=1)]
     budget: BudgetPolicy = BudgetPolicy()
     baseline: BaselinePolicy = BaselinePolicy()
@@ -220,14 +292,17 @@ class Policy(Strict):
 class Subject:
     """The files that a suite's pull request is judged for."""
 
-    prompt: str
-    model: str
+    prompt: str | None
+    model: str | None
+    """Where the model and its parameters stand: a model config, or the prompt file that brings them."""
     examples: Examples | None
     datasets: tuple[str, ...]
+    code: tuple[str, ...] = ()
+    """The files that a target of one's own consists of: patterns."""
 
     def patterns(self) -> tuple[str, ...]:
-        examples = (self.examples.from_,) if self.examples else ()
-        return (self.prompt, self.model, *examples, *self.datasets)
+        named = (self.prompt, self.model, self.examples and self.examples.from_)
+        return (*(path for path in named if path), *self.datasets, *self.code)
 
 
 @dataclass(frozen=True)
@@ -241,7 +316,13 @@ class Config:
     def subject(self, suite: str) -> Subject:
         settings = self.policy.suites[suite]
         target = settings.target
-        return Subject(target.prompt, target.model, target.examples, tuple(settings.datasets))
+        model = target.model or (target.prompt if target.kind == "chat" else None)
+        return Subject(target.prompt, model, target.examples, tuple(settings.datasets), tuple(target.files))
+
+    def provider(self, suite: str) -> str | None:
+        """Through which provider a model is asked that a prompt file names; None where the policy leaves it open."""
+        only = next(iter(self.policy.providers)) if len(self.policy.providers) == 1 else None
+        return self.policy.suites[suite].target.provider or only
 
     def policy_text(self, suite: str | None = None) -> str:
         """Everything but the subject's file names, as text to compare: of one suite, or of what all suites share."""
@@ -251,13 +332,20 @@ class Config:
         settings = whole["suites"].get(suite)
         if settings is None:
             return ""
-        return canonical({**settings, "datasets": None, "target": {"user": settings["target"]["user"]}})
+        target = {key: value for key, value in settings["target"].items() if key not in _NAMING}
+        return canonical({**settings, "datasets": None, "target": target})
 
 
 def load(snapshot: Snapshot, path: str = DEFAULT_PATH) -> Config:
     """The config of a snapshot; raises InputError with file, line and remedy."""
     document = read_yaml(snapshot.read(path), path)
-    return Config(path, validate(Policy, document), document)
+    config = Config(path, validate(Policy, document), document)
+    for name, suite in config.policy.suites.items():
+        provider = suite.target.provider
+        if provider is not None and provider not in config.policy.providers:
+            where = ("suites", name, "target", "provider")
+            raise document.error(where, f'no provider "{provider}"', "name one of `providers` in this file")
+    return config
 
 
 def watched(config: Config, suite: str, path: str) -> bool:

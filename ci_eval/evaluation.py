@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from ci_eval import __version__
+from ci_eval.answering import Answerer, connect_target
 from ci_eval.cache import CachedProvider, ResponseCache
 from ci_eval.changes import FileChange
 from ci_eval.comparison import candidate_passed, pair_up, share
-from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject
+from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case, GoldenSet
-from ci_eval.prices import cost_of
 from ci_eval.providers.base import Provider
 from ci_eval.providers.endpoint import Endpoint
-from ci_eval.providers.registry import EMBEDDING, connect, connect_embedder, local_model
+from ci_eval.providers.registry import EMBEDDING, connect_embedder, local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Key, Record, Run, RunFile, safe_word
 from ci_eval.resume import resumed
@@ -36,8 +35,8 @@ from ci_eval.secrets import Secret
 from ci_eval.shards import Shard
 from ci_eval.snapshot import Snapshot
 from ci_eval.stats import points
-from ci_eval.targets import chat
-from ci_eval.targets.chat import ChatTarget
+from ci_eval.targets import loading
+from ci_eval.targets.base import Target
 from ci_eval.text import canonical
 
 
@@ -94,12 +93,12 @@ class Side:
 
     snapshot: Snapshot
     subject: Subject
-    target: ChatTarget
+    target: Target
 
     def path_of(self, change: FileChange) -> str:
         """The file that plays a change's role on this side."""
         named = {"prompt": self.subject.prompt, "model": self.subject.model}
-        return named.get(change.role, change.path)
+        return named.get(change.role) or change.path
 
     def content(self, path: str) -> bytes | None:
         return self.snapshot.read(path) if self.snapshot.has(path) else None
@@ -148,6 +147,10 @@ class Suite:
 
         return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts), embedder))
 
+    @property
+    def target(self) -> TargetPolicy:
+        return self.config.policy.suites[self.name].target
+
     def refuse_unknown_dimensions(self) -> None:
         known = self.scorers.dimensions()
         for name in self.gate.per_dimension:
@@ -159,35 +162,40 @@ class Suite:
 
     def side(self, snapshot: Snapshot, named_by: Config | None = None) -> Side:
         """A side's subject under this policy; `named_by` is the config that names its files, where that is another."""
-        policy = self.config.policy
         subject = (named_by or self.config).subject(self.name)
-        user = policy.suites[self.name].target.user
-        return Side(snapshot, subject, chat.load(snapshot, subject, user, policy.providers))
+        return Side(snapshot, subject, loading.load(snapshot, subject, self.config, self.name))
 
-    def evaluator(
-        self, target: ChatTarget, keys: Mapping[str, Secret], cache: ResponseCache | None = None
-    ) -> Evaluator:
-        """Raises Inconclusive when the provider's key is not there. Without a cache every answer is a fresh one."""
-        policy = self.config.policy.providers[target.model.provider]
-        # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
-        most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
-        cost = partial(cost_of, model=target.model.model, provider=policy)
-        return Evaluator(target, self._provider(target, keys, cache), self.scorers, self._bind(keys), most, cost)
+    def evaluator(self, target: Target, keys: Mapping[str, Secret], cache: ResponseCache | None = None) -> Evaluator:
+        """Raises Inconclusive when a key is not there. Without a cache every answer is a fresh one."""
+        found = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
+        self._answerers[target.digest] = found
+        provider = self._remembering(found.provider, target, keys, cache)
+        return Evaluator(target, provider, self.scorers, self._bind(keys), found.concurrency, found.cost)
 
-    def _provider(self, target: ChatTarget, keys: Mapping[str, Secret], cache: ResponseCache | None) -> Provider:
-        policy = self.config.policy.providers[target.model.provider]
-        provider = connect(Endpoint.of(policy), keys)
+    @cached_property
+    def _answerers(self) -> dict[str, Answerer]:
+        """Who answers, by target: a program is started once for everything that a side is asked."""
+        return {}
+
+    def _remembering(
+        self, provider: Provider, target: Target, keys: Mapping[str, Secret], cache: ResponseCache | None
+    ) -> Provider:
+        """With the cache before it, where answers may be remembered: not of the user's own service or code."""
+        policy = self.config.policy.providers.get(target.lane)
+        if cache is None or policy is None or policy.api == "local":
+            return provider
         secret = keys.get(policy.key_variable or "")
-        if cache is None or policy.api == "local" or not (secret or cache.private):
+        if not (secret or cache.private):
             return provider
         max_age = timedelta(days=self.config.policy.baseline.max_age_days)
         return CachedProvider.sealed(provider, cache, canonical(_reached_by(policy)), secret, max_age)
 
-    def fingerprint(self, target: ChatTarget) -> Fingerprint:
+    def fingerprint(self, target: Target) -> Fingerprint:
         """Equal for runs that may stand for each other: only what reaches a request or a score is in it."""
-        provider = _reached_by(self.config.policy.providers[target.model.provider])
+        provider = self.config.policy.providers.get(target.lane)
+        answers = _reached_by(provider) if provider else target.lane
         return Fingerprint(
-            target=_digest([__version__, provider, target.digest]),
+            target=_digest([__version__, answers, target.digest]),
             golden=self.golden.digest,
             scorers=self.scorers.digest(self.snapshot),
         )
@@ -303,7 +311,9 @@ def check_policy(config: Config, snapshot: Snapshot) -> None:
 
 def required_keys(config: Config) -> set[str]:
     """The environment variables that the policy's providers may read."""
-    return {provider.key_variable for provider in config.policy.providers.values() if provider.key_variable}
+    keys = {provider.key_variable for provider in config.policy.providers.values() if provider.key_variable}
+    targets = [suite.target for suite in config.policy.suites.values()]
+    return keys | {target.key_env for target in targets if target.key_env} | {n for t in targets for n in t.env}
 
 
 def need_cases(suite: Suite) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Any
 
 from ci_eval import datasets
-from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes
+from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes, settings
 from ci_eval.config import Config
 from ci_eval.datasets import Leak
 from ci_eval.evaluation import Side, Suite
@@ -29,14 +30,33 @@ def _note(change: FileChange, base: Side, candidate: Side) -> ChangeNote:
     old, new = base.path_of(change), candidate.path_of(change)
     words = [Untrusted(f"{old} → {new}")] if old != new else []
     if change.role == "prompt":
-        return ChangeNote("prompt", path, tuple(words), line_diff(base.content(old), candidate.content(new)))
+        words += setting_changes(_brought(base), _brought(candidate))
+        before, after = _prompt_text(base), _prompt_text(candidate)
+        if not words and before == after:
+            words.append(Untrusted("nothing of what is sent"))
+        return ChangeNote("prompt", path, tuple(words), line_diff(before, after))
     if change.role == "model":
-        words += setting_changes(base.content(old), candidate.content(new), new)
+        words += setting_changes(_model_settings(base, old), _model_settings(candidate, new))
     elif change.role in _ROW_ROLES and change.path.endswith((".jsonl", ".json", ".csv", ".yaml", ".yml")):
         words += _row_words(change.path, base, candidate)
     else:
         words.append(Untrusted(change.kind))
     return ChangeNote(change.role, path, tuple(words))
+
+
+def _model_settings(side: Side, path: str) -> dict[str, Any]:
+    """What a model config says, or the prompt file that stands in for one."""
+    prompt = side.target.prompt
+    return _brought(side) if prompt and path == prompt.path else settings(side.content(path), path)
+
+
+def _brought(side: Side) -> dict[str, Any]:
+    return side.target.prompt.settings() if side.target.prompt else {}
+
+
+def _prompt_text(side: Side) -> bytes:
+    """All of a prompt that reaches the model."""
+    return side.target.prompt.as_text().encode() if side.target.prompt else b""
 
 
 def _row_words(path: str, base: Side, candidate: Side) -> list[Untrusted]:
@@ -65,9 +85,9 @@ def leaks(cases: Sequence[Case], base: Side, candidate: Side) -> tuple[tuple[Lea
     before = {(leak.case, leak.part, leak.file) for leak in _row_leaks(cases, base)}
     now = _row_leaks(cases, candidate)
     new = [leak for leak in now if (leak.case, leak.part, leak.file) not in before]
-    prompt, old = candidate.subject.prompt, base.subject.prompt
-    added = added_lines(base.content(old), candidate.content(prompt))
-    new += datasets.leaks_in_text(cases, added, prompt)
+    if candidate.target.prompt:
+        added = added_lines(_prompt_text(base), _prompt_text(candidate))
+        new += datasets.leaks_in_text(cases, added, candidate.target.prompt.path)
     return tuple(new), len(now) - sum(1 for leak in new if leak.line is not None)
 
 
@@ -80,8 +100,7 @@ def _learnt_from(side: Side) -> list[str]:
     """Every file of rows: fine-tune datasets, few-shot examples, the local model's training rows."""
     globbed = {path for pattern in side.subject.datasets for path in side.snapshot.glob(pattern)}
     examples = {side.subject.examples.from_} if side.subject.examples else set()
-    train = {side.target.model.train} if side.target.model.train else set()
-    return sorted(globbed | examples | train)
+    return sorted(globbed | examples | {*side.target.rows})
 
 
 # --- warnings ---------------------------------------------------------------------------------------------------------
@@ -103,7 +122,7 @@ def warnings(
 def _not_exercised(changes: SuiteChanges, candidate: Side, *, same_requests: bool) -> Iterable[str]:
     touched = [change for change in changes.subject if change.role in {"dataset", "watched file"}]
     if same_requests and touched:
-        model = candidate.target.model.model
+        model = candidate.target.model_name or "what it did"
         yield (
             f"not exercised: {touched[0].path} changed, but every request is the same as on main; the model config "
             f"still points at {model}. A new fine-tune is judged when the model config names it."

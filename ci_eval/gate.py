@@ -173,7 +173,15 @@ class Gate:
 
     def _work(self, read: _Read, keys: Mapping[str, Secret]) -> list[Work]:
         """Every affected suite, loaded and remembered, and nothing asked yet."""
-        preparation = Preparation(self.base, self.candidate, read.main, read.head, self.baselines(read.main), self.pull)
+        preparation = Preparation(
+            self.base,
+            self.candidate,
+            read.main,
+            read.head,
+            self.baselines(read.main),
+            self.pull,
+            self.origin.event,
+        )
         prepared = [preparation.of(change) for change in read.changes.affected()]
         return [
             Work(

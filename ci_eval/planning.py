@@ -72,7 +72,9 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
     for one, each in zip(work, plans, strict=True):
         suite = one.prepared.suite.name
         if budget.usd is not None and each.most.usd is None:
-            model = one.prepared.candidate.target.model.model
+            if one.prepared.suite.target.kind != "chat":
+                raise Inconclusive(f"suite {suite}: what its target costs is not known; remove budget.usd")
+            model = one.prepared.candidate.target.model_name
             raise Inconclusive(
                 f"suite {suite}: no price is known for the model {model}, and budget.usd is set; "
                 "name its prices under the provider in ci-eval.yaml"

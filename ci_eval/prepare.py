@@ -22,6 +22,7 @@ from ci_eval.records import Run
 from ci_eval.runner import Evaluator
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
+from ci_eval.targets import trust
 
 
 @contextmanager
@@ -93,6 +94,8 @@ class Preparation:
     head: Config
     baselines: Baselines | None
     pull: int
+    event: str = "local"
+    """The GitHub event, or `local`: where a pull request's code may be run depends on it."""
 
     def of(self, change: SuiteChanges) -> Prepared:
         """Raises Inconclusive where main's side is at fault, InputError where the candidate's is."""
@@ -100,12 +103,21 @@ class Preparation:
             suite = Suite.load(self.main, self.base, change.suite)
             base = suite.side(self.base)
         need_cases(suite)
+        refused = trust.objection(suite.target, change, self.base, self.candidate, self.event)
+        if refused:
+            raise Inconclusive(refused)
         named_by = self.head if change.suite in self.head.policy.suites else self.main
         candidate = suite.side(self.candidate, named_by)
         theirs = golden_cases.load(self.candidate, named_by.policy.suites[change.suite].golden_patterns)
         with about_main():
-            recalled, objection = self.baselines.recall(suite, base, self.pull) if self.baselines else (None, None)
+            recalled, objection = self._recall(suite, base)
         return Prepared(suite, change, base, candidate, theirs, recalled, objection)
+
+    def _recall(self, suite: Suite, base: Side) -> tuple[Recalled | None, str | None]:
+        """A service may have been deployed anew since main's runs were stored: it is asked for main too."""
+        if self.baselines is None or suite.target.kind == "http":
+            return None, None
+        return self.baselines.recall(suite, base, self.pull)
 
     def history(self, prepared: Prepared) -> Callable[[], Sequence[Run]]:
         """Main's past runs of a suite; read when they are asked for."""

@@ -26,6 +26,8 @@ _OUTPUT_KEPT = 100_000
 _REASON_KEPT = 500
 # What was paid for must be readable: 100,000 answers of some pages, or a few thousand of the longest kind.
 _FILE_LIMIT = 1024 * MIB
+_STEPS_KEPT = 20_000
+_MOST_STEPS = 200
 _CALLS_KEPT = 100
 _CALL_TEXT_KEPT = 40_000
 
@@ -90,6 +92,8 @@ class Record(Strict):
     """By the price of the day; None where it is not known."""
     error: Untrusted | None = None
     error_kind: ErrorKind | None = None
+    steps: list[Untrusted] = Field(default_factory=list)
+    """How a pipeline or agent came to its answer, in its own words: the trajectory."""
     reused: bool = False
     """Copied from the other side, whose rendered request is the same."""
     cached_at: Time | None = None
@@ -166,7 +170,8 @@ class Run:
         records = []
         for record in self.records:
             cells = [cell.model_copy(update={"reason": Untrusted("hidden")}) for cell in record.cells]
-            records.append(record.model_copy(update={"output": None, "tool_calls": [], "cells": cells}))
+            hidden = {"output": None, "steps": [], "tool_calls": [], "cells": cells}
+            records.append(record.model_copy(update=hidden))
         return Run(self.header, tuple(records))
 
     def as_old_as_its_answers(self) -> Run:
@@ -244,6 +249,17 @@ class RunFile:
 def kept_output(text: str) -> Untrusted:
     """An answer as it is stored: whole, unless it would make a row that cannot be read back."""
     return Untrusted(shorten(text, _OUTPUT_KEPT))
+
+
+def kept_steps(steps: Iterable[Untrusted]) -> list[Untrusted]:
+    """The first steps, as many as fit a row with everything else; a last one says how many were left out."""
+    found: list[Untrusted] = []
+    room = _STEPS_KEPT
+    left = list(steps)
+    while left and len(found) < _MOST_STEPS and len(left[0].text()) <= room:
+        room -= len(left[0].text())
+        found.append(left.pop(0))
+    return [*found, Untrusted({"left out": len(left)})] if left else found
 
 
 def kept_calls(calls: Iterable[ToolCall]) -> list[CallMade]:

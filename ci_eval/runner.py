@@ -14,10 +14,10 @@ from queue import Empty, SimpleQueue
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
-from ci_eval.records import CellResult, Key, Record, kept_calls, kept_output, kept_reason
+from ci_eval.records import CellResult, Key, Record, kept_calls, kept_output, kept_reason, kept_steps
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
-from ci_eval.targets.chat import ChatTarget
+from ci_eval.targets.base import Target
 from ci_eval.text import Untrusted
 
 OnRecord = Callable[[Record], None]
@@ -48,7 +48,7 @@ def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
 class Evaluator:
     """One target under one set of scorers."""
 
-    target: ChatTarget
+    target: Target
     provider: Provider
     scorers: ScorerSet
     bound: Mapping[str, BoundScorer]
@@ -106,6 +106,7 @@ class Evaluator:
             request=job.request.digest,
             output=kept_output(text),
             finish=reply.finish,
+            steps=kept_steps(reply.steps),
             tool_calls=kept_calls(reply.tool_calls),
             cells=cells,
             latency_ms=None if reply.cached_at else latency,
@@ -221,7 +222,7 @@ class _Pool:
     def _lanes(self) -> Iterator[tuple[deque[int], int]]:
         lanes: dict[str, deque[int]] = {}
         for index, (evaluator, _) in enumerate(self.work):
-            lanes.setdefault(evaluator.target.model.provider, deque()).append(index)
+            lanes.setdefault(evaluator.target.lane, deque()).append(index)
         for waiting in lanes.values():
             evaluator, _ = self.work[waiting[0]]
             yield waiting, min(evaluator.concurrency, len(waiting))

@@ -9,7 +9,7 @@ from ci_eval.errors import InputError
 
 
 class Secret:
-    """A key. It shows itself to nobody but `header`, the one place that puts it on the wire."""
+    """A key. It shows itself to nobody but those who put it on the wire or into a program's environment."""
 
     __slots__ = ("_value",)
 
@@ -27,6 +27,10 @@ class Secret:
     def derived(self, purpose: str) -> bytes:
         """A key for another purpose. Slow to compute, so that a short one cannot be found by trying words."""
         return hashlib.pbkdf2_hmac("sha256", self._value.encode(), purpose.encode(), 200_000)
+
+    def variable(self, name: str) -> tuple[str, str]:
+        """As a variable of the environment of a program that the policy names."""
+        return name, self._value
 
 
 def take(environ: MutableMapping[str, str], names: Iterable[str]) -> dict[str, Secret]:

@@ -28,6 +28,7 @@ from ci_eval.scorers.registry import ScorerSet
 from ci_eval.snapshot import Entry, Snapshot
 from ci_eval.targets.chat import ChatTarget
 from ci_eval.targets.model_config import ModelConfig
+from ci_eval.targets.prompt import Prompt, Turn
 from ci_eval.text import JSON, Untrusted
 from ci_eval.verdict import DimensionResult, decide
 
@@ -88,7 +89,8 @@ def resources(at: Snapshot) -> Resources:
 def target(prompt: str = "Answer yes or no.", *, user: str | None = None, **different: Any) -> ChatTarget:
     examples: tuple[Labelled, ...] = different.pop("examples", ())
     model = ModelConfig.model_validate({"provider": "p", "model": "m", **different})
-    return ChatTarget(prompt, "prompt.md", user, model, examples, (), ("prompt.md", "model.yaml"))
+    text = Prompt("prompt.md", (Turn("system", prompt),))
+    return ChatTarget(text, user, model, examples, ())
 
 
 def reply(text: str = "yes", finish: Any = "stop") -> Reply:

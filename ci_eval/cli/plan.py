@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ci_eval.gate import Outlook
     from ci_eval.plan import Cost, Plan
     from ci_eval.planning import Work
-    from ci_eval.secrets import Secret
 
 
 @click.command()
@@ -35,11 +34,12 @@ def plan(base_ref: str | None, head_ref: str | None, config_path: str, repo: Pat
     from dataclasses import replace
 
     from ci_eval.cli.gate import on_laptop
+    from ci_eval.cli.laptop import no_keys
     from ci_eval.git import Git
     from ci_eval.planning import refuse_too_small
 
     gate = on_laptop(Git.discover(repo), base_ref, head_ref, config_path, None, quiet=True)
-    outlook = replace(gate, keys=_no_keys, whole=full).plan()
+    outlook = replace(gate, keys=no_keys, whole=full).plan()
     if as_json:
         click.echo(json.dumps(_as_json(outlook), indent=2))
     else:
@@ -47,12 +47,6 @@ def plan(base_ref: str | None, head_ref: str | None, config_path: str, repo: Pat
     if outlook.budget:
         refuse_too_small(outlook.work, outlook.plans, outlook.budget)
     return 0
-
-
-def _no_keys(names: Iterable[str]) -> dict[str, Secret]:
-    from ci_eval.secrets import Secret
-
-    return {name: Secret("none") for name in names}
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------

@@ -57,8 +57,9 @@ def replay(wanted: str | None, repetitions: int, repo: Path, config_path: str, a
 
 
 def _replayed(clone: Clone, name: str, repetitions: int, *, quiet: bool) -> _Replayed:
+    from ci_eval.cli.laptop import no_keys
     from ci_eval.cli.progress import bar
-    from ci_eval.evaluation import need_cases
+    from ci_eval.evaluation import need_cases, required_keys
     from ci_eval.replay import Memory, Pace, replays, summed
 
     suite = clone.suite(name)
@@ -69,10 +70,8 @@ def _replayed(clone: Clone, name: str, repetitions: int, *, quiet: bool) -> _Rep
         return _Replayed(name, runs, memory, question, None)
     if memory.least < 2:
         raise _too_few(name)
-    model = suite.side(clone.snapshot).target.model
-    pace = Pace(
-        clone.config.policy.providers[model.provider].max_concurrency, float(clone.config.policy.budget.seconds)
-    )
+    evaluator = suite.evaluator(suite.side(clone.snapshot).target, no_keys(required_keys(clone.config)))
+    pace = Pace(evaluator.concurrency, float(clone.config.policy.budget.seconds))
     seed = f"{clone.commit}:{suite.golden.digest}"
     played = replays(memory, question, pace, repetitions=repetitions, seed=seed)
     with bar(played, repetitions, f"{name}: replaying", quiet=quiet) as shown:

@@ -66,6 +66,8 @@ def show(
     click.echo(f"case {case.id} of suite {suite.name}, {case.stratum}")
     _block("expected", case.expected.text() if case.expected else "nothing in particular")
     folder = (out or default_out(git)) / suite.name
+    if ask:
+        _refuse_strange_code(suite, base, candidate)
     for label, side, file in (("main", base, "base.jsonl"), ("this change", candidate, "candidate.jsonl")):
         record = _ask(suite, side, case, keys) if ask else _stored(folder / file, case.id)
         _show_side(label, side, case, record)
@@ -86,6 +88,17 @@ def _suite_with(main: Config, snapshot: Snapshot, wanted: str | None, case_id: s
     near = difflib.get_close_matches(case_id, known, n=1)
     meant = f"did you mean {near[0]}?" if near else "case ids stand in the golden files"
     raise UsageError(f"no golden case {case_id} on main; {meant}")
+
+
+def _refuse_strange_code(suite: Suite, base: Side, candidate: Side) -> None:
+    """A commit that somebody names may hold anybody's code."""
+    from ci_eval.errors import Inconclusive
+    from ci_eval.targets.trust import code_objection
+
+    policy = suite.config.policy.suites[suite.name].target
+    found = code_objection(policy, base.snapshot, candidate.snapshot, "local")
+    if found:
+        raise Inconclusive(found)
 
 
 def _ask(suite: Suite, side: Side, case: Case, keys: Mapping[str, Secret]) -> Record:

@@ -40,6 +40,8 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     train: tuple[Labelled, ...] = ()
     train_digest: str = ""
+    body: Mapping[str, Any] | None = None
+    """What a service or program of the user's is handed, as JSON; None for a model."""
 
     @cached_property
     def digest(self) -> str:
@@ -50,6 +52,7 @@ class Request:
             "messages": [[message.role, message.content] for message in self.messages],
             "parameters": dict(self.parameters),
             "train": self.train_digest,
+            **({"body": self.body} if self.body is not None else {}),
         }
         # Not canonical: the order of keys reaches the wire, and of a response format's properties also the answer.
         return hashlib.sha256(json.dumps(inputs, allow_nan=False).encode()).hexdigest()
@@ -91,6 +94,8 @@ class Reply:
     tool_calls: tuple[ToolCall, ...] = ()
     cached_at: str | None = None
     """When the model gave it, for an answer out of the response cache; None: just now."""
+    steps: tuple[Untrusted, ...] = ()
+    """How a pipeline or agent came to its answer: JSON objects, in their order."""
 
 
 class ProviderError(Exception):

@@ -118,7 +118,11 @@ class ModelConfig(Strict):
 
 def load(snapshot: Snapshot, path: str, providers: Mapping[str, ProviderPolicy]) -> ModelConfig:
     """The model config of a snapshot under main's providers; raises InputError with file, line and remedy."""
-    document = read_document(snapshot.read(path), path)
+    return checked(read_document(snapshot.read(path), path), providers)
+
+
+def checked(document: Document, providers: Mapping[str, ProviderPolicy]) -> ModelConfig:
+    """The model config that a document holds; raises InputError."""
     model = validate(ModelConfig, document)
     provider = providers.get(model.provider)
     if provider is None:

@@ -28,13 +28,13 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "asking prepare",
         "base_run",
         "evaluation verdict replay upkeep",
-        "runner comparison baseline confirm ranking plan noise resume shards",
+        "runner comparison baseline confirm ranking plan noise resume shards answering",
         "targets",
         "scorers records datasets prices cache",
         "golden changes providers",
         "config sides",
         "snapshot transport",
-        "git reader origin secrets",
+        "git child reader origin secrets",
         "errors evidence",
         "text stats deadline purse",
     )
@@ -125,9 +125,18 @@ def callers(*names: str) -> set[str]:
     return found
 
 
-def test_one_door_starts_processes() -> None:
-    assert users("subprocess", "multiprocessing", "pty", "asyncio") == {"git"}
-    assert callers("system", "popen", "Popen", "execv", "execve", "spawnv", "fork", "posix_spawn") == set()
+def test_two_doors_start_processes() -> None:
+    """git's, and the one for the code that a `command` or `python` target of main's policy names."""
+    assert users("subprocess", "multiprocessing", "pty", "asyncio") == {"git", "child"}
+    assert callers("Popen") == {"child"}
+    assert callers("system", "popen", "execv", "execve", "spawnv", "fork", "posix_spawn") == set()
+    assert {name for name in NAMES if "child" in ours(name)} == {"answering", "providers.pipe"}
+
+
+def test_what_runs_in_the_users_process_is_ours_in_nothing_else() -> None:
+    """It is started by its path, beside the user's own packages."""
+    assert ours("targets.python_runner") == set()
+    assert {name for name in NAMES if "targets.python_runner" in ours(name)} == set()
 
 
 def test_one_door_sends() -> None:
@@ -164,7 +173,13 @@ def test_nothing_is_executed_or_unpickled() -> None:
 
 
 def test_modules_that_are_imported_by_name_are_named_in_the_code() -> None:
-    assert callers("import_module") == {"cli.main", "providers.registry", "scorers.registry"}
+    """And by the function's own name in the process that a `python` target gets."""
+    assert callers("import_module") == {
+        "cli.main",
+        "providers.registry",
+        "scorers.registry",
+        "targets.python_runner",
+    }
 
 
 def test_yaml_is_parsed_and_never_loaded() -> None:
@@ -190,7 +205,10 @@ def test_no_shell_and_no_templates() -> None:
 
 
 def test_the_environment_is_read_at_the_roof_only() -> None:
-    """And by git's door, which hands on PATH; nothing expands `${VAR}` in what it reads."""
+    """And by the doors that start programs, which hand on PATH, and in the user's own process.
+
+    Nothing expands `${VAR}` in what it reads.
+    """
     users_of_environ = {
         name
         for name, tree in MODULES.items()
@@ -198,7 +216,12 @@ def test_the_environment_is_read_at_the_roof_only() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"}
         and ast.unparse(node.value) == "os"
     }  # fmt: skip
-    assert {name for name in users_of_environ if room(name) != "cli"} <= {"git", "providers.minilm"}
+    assert {name for name in users_of_environ if room(name) != "cli"} <= {
+        "git",
+        "child",
+        "providers.minilm",
+        "targets.python_runner",
+    }
 
 
 # --- what is loaded ---------------------------------------------------------------------------------------------------

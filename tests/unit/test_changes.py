@@ -6,7 +6,7 @@ import pytest
 from repo import Repo
 
 from ci_eval import config, snapshot
-from ci_eval.changes import Changes, FileChange, added_lines, detect, line_diff, setting_changes
+from ci_eval.changes import Changes, FileChange, added_lines, detect, line_diff, setting_changes, settings
 from ci_eval.errors import InputError
 from ci_eval.snapshot import Snapshot
 
@@ -142,6 +142,23 @@ class TestTheConfigItself:
         repo.write("ci-eval.yaml", CONFIG.replace(old, new))
         assert found(base, repo.at()).suites[0].subject == (change,)
 
+    def test_a_model_config_that_is_dropped_for_what_the_prompt_file_says(self, repo: Repo) -> None:
+        """No file differs, and another model is asked."""
+        prompt = "p.prompt.yml"
+        text = CONFIG.replace("prompts/support.md", prompt)
+        repo.write(prompt, "model: m\nmessages: [{role: system, content: Hi}]\n")
+        base = start(repo, text)
+        repo.write("ci-eval.yaml", text.replace("model: models/support.yaml, ", ""))
+        assert subject(found(base, repo.at())) == {("model", prompt, "changed")}
+
+    def test_a_prompt_file_that_brings_its_model_moves_once(self, repo: Repo) -> None:
+        text = CONFIG.replace("prompt: prompts/support.md, model: models/support.yaml", "prompt: p.prompt.yml")
+        for path in ("p.prompt.yml", "q.prompt.yml"):
+            repo.write(path, "model: m\nmessages: [{role: system, content: Hi}]\n")
+        base = start(repo, text)
+        repo.write("ci-eval.yaml", text.replace("p.prompt.yml", "q.prompt.yml"))
+        assert subject(found(base, repo.at())) == {("prompt", "q.prompt.yml", "changed")}
+
     def test_a_watch_list_that_head_narrows_holds_as_base_has_it(self, repo: Repo) -> None:
         base = start(repo)
         repo.write("ci-eval.yaml", CONFIG.replace("src/support/**", "src/nothing/**").replace("data/tune*", "data/x*"))
@@ -198,12 +215,12 @@ class TestInWords:
     def test_settings(self) -> None:
         base = b"temperature: 0\nmodel: a\nstop: [x]\nseed: 1\n"
         head = b"model: b\ntemperature: 0.7\nstop: [x]\ntop_p: 0.5\n"
-        said = [line.reveal() for line in setting_changes(base, head, "m.yaml")]
+        said = [line.reveal() for line in setting_changes(settings(base, "m.yaml"), settings(head, "m.yaml"))]
         assert said == ["model a → b", "temperature 0 → 0.7", "top_p not set → 0.5", "seed 1 → not set"]
 
     @pytest.mark.parametrize(("base", "head"), [(None, b"a: 1"), (b"a: 1", None)])
     def test_settings_of_a_new_or_lost_file(self, base: bytes | None, head: bytes | None) -> None:
-        (line,) = setting_changes(base, head, "m.yaml")
+        (line,) = setting_changes(settings(base, "m.yaml"), settings(head, "m.yaml"))
         assert line.reveal() in {"a not set → 1", "a 1 → not set"}
 
     def test_lines(self) -> None:

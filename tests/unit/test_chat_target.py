@@ -212,7 +212,6 @@ def test_loading(tmp_path: Path) -> None:
     rows = jsonl(*({"input": f"q{n}", "output": f"a{n}"} for n in range(3)))
     found = loaded({**FILES, "e.jsonl": rows}, Examples.model_validate({"from": "e.jsonl", "k": 2}))
     assert found.examples == (Labelled("q0", "a0"), Labelled("q1", "a1"))
-    assert found.files == ("prompt.md", "model.yaml", "e.jsonl")
     assert found.model.parameters() == {"temperature": 0, "max_tokens": 100}
 
 
@@ -243,8 +242,3 @@ def test_what_is_refused_and_where(files: dict[str, str], said: str) -> None:
     with pytest.raises(InputError) as caught:
         loaded({**FILES, **files}, examples)
     assert said in str(caught.value)
-
-
-def test_a_prompt_format_that_is_not_read_yet_is_refused() -> None:
-    with pytest.raises(InputError, match="not read yet"):
-        loaded({**FILES, "p.prompt.yml": "x"}, prompt="p.prompt.yml")

@@ -1,0 +1,109 @@
+"""Who answers a target's requests, made from main's policy: a provider, the user's own service, or their code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_eval import targets
+from ci_eval.config import Config, TargetPolicy
+from ci_eval.errors import Inconclusive
+from ci_eval.prices import cost_of
+from ci_eval.providers.base import Provider, Usage
+from ci_eval.providers.endpoint import Endpoint
+from ci_eval.providers.registry import connect
+from ci_eval.reader import write_file
+from ci_eval.secrets import Secret
+from ci_eval.targets.base import Target
+from ci_eval.targets.own import OwnTarget
+
+if TYPE_CHECKING:
+    from ci_eval.child import Child
+    from ci_eval.providers.pipe import OnEnd, OnLine
+
+_RUNNER = Path(targets.__file__).with_name("python_runner.py")
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A provider that is ready to be asked, and how many requests it takes at once."""
+
+    provider: Provider
+    concurrency: int
+    cost: Callable[[Usage], Decimal | None] = lambda _: None
+    """What an answer cost, in USD; None where nobody knows, as of what is the user's own."""
+
+
+def connect_target(main: Config, suite: str, target: Target, keys: Mapping[str, Secret]) -> Answerer:
+    """Raises Inconclusive when a key is not there."""
+    if isinstance(target, OwnTarget):
+        return _own(main.policy.suites[suite].target, target, keys)
+    policy = main.policy.providers[target.lane]
+    # The local model computes: more threads than cores would only wait for each other, and be timed waiting.
+    most = min(policy.max_concurrency, os.cpu_count() or 1) if policy.api == "local" else policy.max_concurrency
+    cost = partial(cost_of, model=target.model_name, provider=policy)
+    return Answerer(connect(Endpoint.of(policy), keys), most, cost)
+
+
+def _own(policy: TargetPolicy, target: OwnTarget, keys: Mapping[str, Secret]) -> Answerer:
+    seconds = float(policy.timeout_seconds)
+    if policy.kind == "http":
+        from ci_eval.providers.own_http import HttpProvider  # noqa: PLC0415 - requests only where it is used
+
+        most = policy.max_concurrency or 16
+        key = _key(policy.key_env, keys) if policy.key_env else None
+        return Answerer(HttpProvider(target.runs, key, concurrency=most, timeout_seconds=seconds), most)
+    from ci_eval.providers.pipe import PipeProvider  # noqa: PLC0415 - what it stands on is not on every system
+
+    most = policy.max_concurrency or 1
+    environment = dict(_key(name, keys).variable(name) for name in policy.env)
+    return Answerer(PipeProvider(_Program(policy, target, environment, most).start, seconds), most)
+
+
+def _key(name: str, keys: Mapping[str, Secret]) -> Secret:
+    if name not in keys:
+        raise Inconclusive(f"{name} is not set, so the target cannot be asked; set it in the step that runs ci-eval")
+    return keys[name]
+
+
+@dataclass(frozen=True)
+class _Program:
+    """One side's code, which is written to a folder of its own when it is first started."""
+
+    policy: TargetPolicy
+    target: OwnTarget
+    environment: Mapping[str, str] = field(repr=False)
+    threads: int
+
+    def start(self, on_line: OnLine, on_end: OnEnd) -> Child:
+        """Raises ChildError."""
+        from ci_eval.child import Child  # noqa: PLC0415 - not on every system
+
+        return Child(self._command(), self._folder, self.environment, on_line, on_end)
+
+    def _command(self) -> list[str]:
+        if self.policy.command is not None:
+            return self.policy.command
+        # Isolated: neither the folder it starts in nor a variable decides what its own imports find.
+        function = self.policy.python or ""
+        return [sys.executable, "-I", str(_RUNNER), function, str(self._folder), str(self.threads)]
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Out of git's objects, by us: no checkout, so no hook, filter or link of the repository has a say."""
+        folder = Path(tempfile.mkdtemp(prefix="ci-eval-target-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        for path, executable, content in self.target.contents():
+            write_file(folder / path, content)
+            if executable:
+                (folder / path).chmod(0o700)
+        return folder

@@ -1,0 +1,131 @@
+"""The one door that starts a program of the user's, which main's policy names as a `command` or `python` target.
+
+It gets a folder of its own, the variables that the policy lists, and two pipes: requests come in on its standard
+input, answers go out on the file descriptor that `CI_EVAL_REPLY_FD` names. What it prints counts for nothing, so no
+line of a library or of a model can be taken for an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ci_eval.deadline import Deadline
+
+LINE_LIMIT = 8 * 1024 * 1024
+_CHUNK = 64 * 1024
+_LARGEST_FILE = 1024 * 1024 * 1024
+
+
+class ChildError(Exception):
+    """The program cannot be started or does not take a request; the words are ours."""
+
+
+class Child:
+    """One running program, which ends with this object."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        on_line: Callable[[bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """`on_line` and `on_end` are called in a thread of this object's own. Raises ChildError."""
+        reading, writing = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - a list that main's policy holds, and no shell
+                list(command),
+                cwd=folder,
+                env={**_environment(folder), **environment, "CI_EVAL_REPLY_FD": str(writing)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(writing,),
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError:
+            os.close(reading)
+            raise ChildError("the target's program cannot be started: is it installed in this job?") from None
+        finally:
+            os.close(writing)
+        assert self._process.stdin is not None, "it was asked for"  # noqa: S101 - for the type checker
+        self._requests = self._process.stdin.fileno()
+        os.set_blocking(self._requests, False)
+        self._sending = threading.Lock()
+        self.kill = weakref.finalize(self, _end, self._process)
+        """Ends the program and whatever it has started; so does dropping this object, and the end of ours."""
+        _limit(self._process.pid)
+        threading.Thread(target=_read, args=(reading, on_line, on_end), daemon=True).start()
+
+    def send(self, line: bytes, deadline: Deadline) -> None:
+        """Hand over one request; raises ChildError when it is not taken in time."""
+        if not self._sending.acquire(timeout=max(0.0, deadline.remaining())):
+            raise ChildError("the target's program takes no more requests")
+        try:
+            self._write(memoryview(line), deadline)
+        finally:
+            self._sending.release()
+
+    def _write(self, rest: memoryview, deadline: Deadline) -> None:
+        poll = select.poll()
+        poll.register(self._requests, select.POLLOUT)
+        while rest:
+            if not poll.poll(max(0.0, deadline.remaining() * 1000)):
+                raise ChildError("the target's program takes no more requests")
+            try:
+                rest = rest[os.write(self._requests, rest[:_CHUNK]) :]
+            except BlockingIOError:
+                continue
+            except OSError:
+                raise ChildError("the target's program ended") from None
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of this job's, keys and tokens least of all, but where programs are."""
+    path = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    return {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+
+
+def _limit(pid: int) -> None:
+    """No core dump, which would hold its keys, and no file that fills the disk."""
+    if hasattr(resource, "prlimit"):  # Linux
+        with suppress(OSError):  # it has ended already
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+
+
+def _read(reading: int, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+    """Lines as they come; a line that is too long ends it all."""
+    rest = bytearray()
+    try:
+        while chunk := os.read(reading, _CHUNK):
+            rest += chunk
+            if b"\n" in chunk:
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    on_line(bytes(line))
+            if len(rest) > LINE_LIMIT:
+                break
+    finally:
+        os.close(reading)
+        on_end()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):  # nobody is left
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin:
+        with suppress(OSError):
+            process.stdin.close()
+    process.wait()

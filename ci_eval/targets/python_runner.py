@@ -1,0 +1,72 @@
+"""Runs in a process of its own, started as `python -I python_runner.py module:function folder threads`.
+
+Imports the function from the folder and answers each JSON line of the standard input with a line on the pipe that
+`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a function failed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+Answer = Callable[[dict[str, Any]], object]
+
+# A pipeline that cannot read what the model wrote has failed the case. Anything else that it raises (a connection, a
+# provider's own exception) may be an outage, which is never a score.
+_FAILED = (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, AttributeError)
+_writing = threading.Lock()
+
+
+def main(named: str, folder: str, threads: int, replies: int) -> None:
+    """Serve until the standard input ends."""
+    os.set_inheritable(replies, False)
+    sys.path.insert(0, folder)
+    answer = _function(named)
+    with ThreadPoolExecutor(threads) as pool:
+        for line in sys.stdin.buffer:
+            pool.submit(_serve, answer, json.loads(line), replies)
+
+
+def _function(named: str) -> Answer:
+    module, _, name = named.partition(":")
+    try:
+        found: Answer = getattr(importlib.import_module(module), name)
+    except BaseException:
+        return _cannot_be_imported
+    return found
+
+
+def _cannot_be_imported(_: dict[str, Any]) -> object:
+    return {"unavailable": True}
+
+
+def _serve(answer: Answer, asked: dict[str, Any], replies: int) -> None:
+    own = {"id": asked.pop("id"), "nonce": asked.pop("nonce")}
+    line = json.dumps({**_reply(answer, asked), **own}).encode() + b"\n"
+    with _writing:
+        while line:
+            line = line[os.write(replies, line) :]
+
+
+def _reply(answer: Answer, asked: dict[str, Any]) -> dict[str, Any]:
+    try:
+        given = answer(asked)
+        reply = {"output": given} if isinstance(given, str) else given
+        json.dumps(reply, allow_nan=False)
+    except OSError:
+        return {"unavailable": True}
+    except _FAILED:
+        return {"error": True}
+    except BaseException:
+        return {"unavailable": True}
+    return reply if isinstance(reply, dict) else {"error": True}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(os.environ["CI_EVAL_REPLY_FD"]))

@@ -1,0 +1,49 @@
+"""Whether a change may be judged by running this target, and can be: the answers that are no are told, and are red."""
+
+from __future__ import annotations
+
+from ci_eval.changes import SuiteChanges
+from ci_eval.config import TargetPolicy
+from ci_eval.snapshot import Snapshot
+from ci_eval.targets.own import code_files
+
+_PRIVILEGED = frozenset({"pull_request_target", "workflow_run", "issue_comment"})
+
+
+def objection(
+    policy: TargetPolicy, change: SuiteChanges, base: Snapshot, candidate: Snapshot, event: str
+) -> str | None:
+    """Why nothing is run for this change, by main's policy; None when it may be."""
+    if policy.kind == "http":
+        return _one_deployment(change)
+    return code_objection(policy, base, candidate, event)
+
+
+def code_objection(policy: TargetPolicy, base: Snapshot, candidate: Snapshot, event: str) -> str | None:
+    """Why a side's code is not run; None when it may be, or where there is none."""
+    if policy.kind not in {"command", "python"}:
+        return None
+    if event in _PRIVILEGED:
+        return f"on {event} no code of the repository is run, and this target is code; use pull_request"
+    if policy.code == "trusted" or (candidate.commit is None and event == "local"):  # one's own working tree
+        return None
+    ours, theirs = (code_files(side, policy.files) for side in (base, candidate))
+    changed = sorted(path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path))
+    if not changed:
+        return None
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return (
+        f"{changed[0]}{more} changed, and a pull request's code is run only where main's policy says code: trusted; "
+        "merge that first, or let somebody who has read the code run the gate on their machine"
+    )
+
+
+def _one_deployment(change: SuiteChanges) -> str | None:
+    """A service is handed prompt and config; any other file is as it was deployed, on both sides."""
+    watched = [file.path for file in change.subject if file.role == "watched file"]
+    if not watched:
+        return None
+    return (
+        f"{watched[0]} changed, and the service has one deployment, which does not run it; "
+        "judge code with a command or python target"
+    )
