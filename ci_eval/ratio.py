@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from ci_eval.evidence import Found
 
+_HAIR = 1e-9
+
 
 class Ratio(NamedTuple):
     """The candidate's figure in multiples of base's, with its interval; 1 is no change."""
@@ -19,9 +21,10 @@ class Ratio(NamedTuple):
 def judge(ratio: Ratio | None, max_increase: Fraction) -> Found:
     """The verdict of a limit in percent, as `max_increase: 20`: reached, not reached, or not known (None included).
 
-    As with scores, doubt is no pass: the interval has to lie on one side of the limit.
+    As with scores, doubt is no pass: the interval has to lie on one side of the limit. What reaches it fails,
+    also where the float of the ratio falls a hair short of it.
     """
-    limit = 1 + max_increase / 100
+    limit = float(1 + max_increase / 100) * (1 - _HAIR)
     if ratio is None:
         return "inconclusive"
     if ratio.low >= limit:

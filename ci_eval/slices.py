@@ -9,7 +9,7 @@ from typing import Literal
 from ci_eval.comparison import base_passed, candidate_passed, passed_cases
 from ci_eval.golden.cases import STRATA, Case
 from ci_eval.outcome import SuiteOutcome
-from ci_eval.stats import holm, mid_p, could_reject, wilson
+from ci_eval.stats import could_reject, holm, mid_p, wilson
 
 Kind = Literal["stratum", "category", "tag"]
 Pattern = Literal["systematic", "scattered"]
