@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from ci_eval.stats import crossing, normal_quantile, percentile
@@ -50,11 +51,8 @@ def _ranks(n: int, q: float, tail: float) -> tuple[int, int]:
 
 def _binomial(n: int, q: float) -> Iterator[float]:
     """P(B <= 0), P(B <= 1), … P(B <= n - 1)."""
-    chances: list[float] = []
-    for k in range(n):
-        log = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        chances.append(math.exp(log + k * math.log(q) + (n - k) * math.log1p(-q)))
-        yield math.fsum(chances)
+    ways = (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n))
+    return accumulate(math.exp(log + k * math.log(q) + (n - k) * math.log1p(-q)) for k, log in enumerate(ways))
 
 
 # --- a shift, by signed ranks -----------------------------------------------------------------------------------------
