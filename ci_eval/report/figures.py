@@ -29,11 +29,13 @@ def groups(suite: SuiteOutcome) -> Iterator[Section]:
 
 
 def systematic(suite: SuiteOutcome) -> Iterator[Section]:
-    """In the open: where to look first."""
+    """In the open: where to look first, the narrowest of what is equally sure."""
     worse = [one for one in slices(suite) if one.pattern == "systematic" and one.for_worse]
     if worse:
-        items = tuple(_where(one) for one in worse)
-        listing = Listing(items, Noun("group", "groups"))
+        items = [_where(one) for one in sorted(worse, key=lambda one: (one.p, one.cases))[:_NAMED]]
+        if len(worse) > _NAMED:
+            items.append((f"{Noun('group', 'groups').more(len(worse) - _NAMED)} in the tables below",))
+        listing = Listing(tuple(items), Noun("group", "groups"))
         yield Section("Where it broke", (Paragraph(("The loss is systematic in:",)), listing), 94, folded=False)
 
 

@@ -175,7 +175,7 @@ def _token_change(suite: SuiteOutcome, of: Callable[[Record], int | None]) -> st
     before, after = ([of(side[case]) for case in both] for side in (base, candidate))
     known = [(one, other) for one, other in zip(before, after, strict=True) if one is not None and other is not None]
     spent = sum(one for one, _ in known)
-    return _percent(sum(other for _, other in known) / spent) if spent and len(known) == len(both) else ""
+    return f"{_percent(sum(other for _, other in known) / spent)} %" if spent and len(known) == len(both) else ""
 
 
 def _prices(cost: SideCost) -> list[str]:
@@ -194,11 +194,11 @@ def _change(ratio: Ratio | None) -> str:
         return ""
     if math.isinf(ratio.value):
         return "base is free"
-    return f"{_percent(ratio.value)} ({_percent(ratio.low)} to {_percent(ratio.high)})"
+    return f"{_percent(ratio.value)} % ({_percent(ratio.low)} to {_percent(ratio.high)})"
 
 
 def _percent(ratio: float) -> str:
-    return f"{signed(decimal(Fraction(100 * (ratio - 1)), 1))} %"
+    return signed(decimal(Fraction(100 * (ratio - 1)), 1))
 
 
 def _cost_words(costs: Costs) -> Iterator[str]:

@@ -60,6 +60,14 @@ class TestGroups:
         assert said(one, "Where it broke") == "The loss is systematic in:tag refund: 9 of 20 cases brokegroupgroups"
         assert not section(one, "Where it broke").folded
 
+    def test_three_groups_at_most_the_surest_and_narrowest_first(self) -> None:
+        labels = {"stratum": "edge", "category": "a", "tags": ["wide"]}
+        narrow = {**labels, "tags": ["wide", "refund"]}
+        one = grouped(comparison(some(40, broke=9)), [*[narrow] * 10, *[labels] * 10, *[{"category": "b"}] * 20])
+        words = said(one, "Where it broke")
+        assert "in:tag refund: 9 of 10 cases brokestratum edge: 9 of 20 cases brokecategory a: 9 of 20" in words
+        assert "1 more group is in the tables below" in words
+
     def test_a_gain_is_no_place_where_it_broke(self) -> None:
         one = grouped(comparison(some(40, repaired=9)), [{"tags": ["refund"]}] * 20 + [{}] * 20)
         assert rows(one, GROUPS)[0][4:] == ["0", "9", "systematic"]

@@ -115,7 +115,7 @@ class TestCost:
         base_row, candidate_row, change = (row[3:] for row in rows(one, TITLE, 1))
         assert base_row == ["$0.00040", "$0.00040", "$0.12"]
         assert candidate_row == ["$0.00044", "$0.00055", "$0.13"]
-        assert change[0] == "+10.0 % (+10.0 % to +10.0 %)"
+        assert change[0] == "+10.0 % (+10.0 to +10.0)"
         assert change[1].startswith("+37.5 % (+")
 
     def test_without_any_price_there_is_no_column_and_that_is_said(self) -> None:
@@ -157,7 +157,7 @@ class TestCost:
         ]
         one = outcome(suite(replace(compared, base=both[0], candidate=both[1])))
         assert "No price" not in said(one, TITLE)
-        assert rows(one, TITLE, 1)[2][3] == "0.0 % (0.0 % to 0.0 %)"
+        assert rows(one, TITLE, 1)[2][3] == "0.0 % (0.0 to 0.0)"
 
 
 @pytest.mark.parametrize("calls", [1, 2])
