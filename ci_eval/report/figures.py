@@ -96,7 +96,9 @@ def _pattern(one: Slice) -> Iterator[Piece]:
 
 
 def traffic_of(suite: SuiteOutcome) -> Iterator[Traffic]:
-    """Every dimension that any case speaks of."""
+    """Every dimension that any case speaks of; none where only a part was run, which is chosen and so is no sample."""
+    if suite.part:
+        return
     clusters = clusters_of(suite.comparison.cases.values())
     for result in suite.dimensions:
         pairs = (pair for pair in suite.gated if pair.dimension == result.name)

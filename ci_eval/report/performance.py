@@ -15,7 +15,7 @@ from ci_eval.ranks import Quantile, least_for, quantile
 from ci_eval.ratio import Ratio
 from ci_eval.records import Record
 from ci_eval.report.document import CASE, Noun, Paragraph, Section, Table, Text
-from ci_eval.report.numbers import decimal, signed, usd
+from ci_eval.report.numbers import decimal, dollars, signed
 from ci_eval.timing import LatencyComparison, compare_latency, timed
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -130,7 +130,7 @@ def _cost_table(suite: SuiteOutcome, costs: Costs) -> Table:
     rows = [[name, *_tokens(list(records.values()))] for name, records in _sides(suite)]
     rows.append(["change", *(_token_change(suite, of) for of in (_tokens_in, _tokens_out))])
     if costs.base.priced or costs.candidate.priced:
-        headers += ["cost per case", "per correct case", "all cases"]
+        headers += ["cost per case", "per correct case", "in all"]
         rows[0] += _prices(costs.base)
         rows[1] += _prices(costs.candidate)
         rows[2] += [_change(costs.compared.ratio), _change(costs.compared.per_correct), ""]
@@ -181,12 +181,12 @@ def _token_change(suite: SuiteOutcome, of: Callable[[Record], int | None]) -> st
 def _prices(cost: SideCost) -> list[str]:
     if not cost.priced:
         return ["unknown"] * 3
-    every = usd(cost.dollars) if cost.priced == cost.answers else f"≥ {usd(cost.dollars)}"
+    every = dollars(cost.dollars) if cost.priced == cost.answers else f"≥ {dollars(cost.dollars)}"
     return [_price(cost.per_case), _price(cost.per_correct), every]
 
 
-def _price(dollars: float | None) -> str:
-    return "none correct" if dollars is None else usd(dollars)
+def _price(usd: float | None) -> str:
+    return "none correct" if usd is None else dollars(usd)
 
 
 def _change(ratio: Ratio | None) -> str:

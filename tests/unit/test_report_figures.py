@@ -117,6 +117,9 @@ class TestTraffic:
     def test_nothing_known_says_nothing(self) -> None:
         assert "All traffic" not in titles(outcome(suite(comparison({"a": "lost"}))))
 
+    def test_a_part_that_was_chosen_is_no_sample(self) -> None:
+        assert "All traffic" not in titles(outcome(suite(comparison(some(100)), golden_cases=300)))
+
     def test_coin_flips_on_main_are_not_in_it(self) -> None:
         flaky = tuple((f"case-{number:04}", "exact") for number in range(9))
         words = said(outcome(suite(comparison(some(300, broke=9)), quarantined=flaky)), "All traffic")

@@ -144,7 +144,7 @@ class TestCost:
         more = {name: one.model_copy(update={"cost_usd": 0.5}) for name, one in compared.candidate.items()}
         one = outcome(suite(replace(compared, base=base, candidate=more)))
         assert [row[3:] for row in rows(one, TITLE, 1)] == [
-            ["$0", "$0", "$0"],
+            ["$0.00", "$0.00", "$0.00"],
             ["$0.50", "none correct", "$10.00"],
             ["base is free", "", ""],
         ]
