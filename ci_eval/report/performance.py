@@ -125,11 +125,11 @@ def costs_of(suite: SuiteOutcome) -> Costs:
 
 
 def _cost_table(suite: SuiteOutcome, costs: Costs) -> Table:
-    """Without the columns of cost where no price is known."""
+    """Without the columns of cost where no price is known, or nothing costs anything."""
     headers = ["side", "tokens in", "tokens out"]
     rows = [[name, *_tokens(list(records.values()))] for name, records in _sides(suite)]
     rows.append(["change", *(_token_change(suite, of) for of in (_tokens_in, _tokens_out))])
-    if costs.base.priced or costs.candidate.priced:
+    if costs.base.dollars or costs.candidate.dollars:
         headers += ["cost per case", "per correct case", "in all"]
         rows[0] += _prices(costs.base)
         rows[1] += _prices(costs.candidate)
@@ -207,6 +207,8 @@ def _cost_words(costs: Costs) -> Iterator[str]:
     if not any(cost.priced for _, cost in sides):
         yield "The price of this model is not known."
         return
+    if not any(cost.dollars for _, cost in sides):
+        yield "Answers cost nothing."
     for name, cost in sides:
         if cost.priced < cost.answers:
             yield f"No price is known of {cost.answers - cost.priced:,} of {cost.answers:,} answers of {name}."

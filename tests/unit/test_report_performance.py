@@ -123,6 +123,11 @@ class TestCost:
         assert [len(row) for row in rows(one, TITLE, 1)] == [3, 3, 3]
         assert "The price of this model is not known." in said(one, TITLE)
 
+    def test_free_answers_on_both_sides_take_no_column_either(self) -> None:
+        one = sides([{"cost_usd": 0.0}] * 20, [{"cost_usd": 0.0}] * 20)
+        assert [len(row) for row in rows(one, TITLE, 1)] == [3, 3, 3]
+        assert said(one, TITLE).endswith("Answers cost nothing.")
+
     def test_a_price_unknown_on_one_side_is_not_guessed(self) -> None:
         one = sides([{}] * 20, [{"cost_usd": 0.01}] * 20)
         assert [row[3:] for row in rows(one, TITLE, 1)] == [
