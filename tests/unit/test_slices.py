@@ -121,19 +121,23 @@ class TestPattern:
         assert (len(found.broke), found.pattern) == (2, "scattered")
 
     def test_a_case_that_broke_and_was_repaired_does_not_vote(self) -> None:
-        broke = comparison({f"case-{n}": "broke" if n < 9 else "same" for n in range(20)}, "a")
-        repaired = comparison({f"case-{n}": "repaired" if n < 9 else "same" for n in range(20)}, "b")
-        found = only(suite(labelled(joined(broke, repaired), lambda number: {"tags": ["t"] if number < 10 else []})))
-        assert (len(found.broke), len(found.repaired), len(found.flips)) == (9, 9, 9)
-        assert (found.p, found.pattern) == (1, "scattered")
+        """Six of fifteen that broke were not repaired elsewhere: 6 to 0, not 15 to 9."""
+        broke = comparison({f"case-{n}": "broke" if n < 15 else "same" for n in range(40)}, "a")
+        repaired = comparison({f"case-{n}": "repaired" if n < 9 else "same" for n in range(40)}, "b")
+        found = only(suite(labelled(joined(broke, repaired), lambda number: {"tags": ["t"] if number < 20 else []})))
+        assert (len(found.broke), len(found.repaired), len(found.flips)) == (15, 9, 15)
+        assert (found.p, found.pattern) == (mid_p(6, 0), "systematic")
 
     def test_only_what_stayed_counts(self) -> None:
-        """The first look has nine flips for the worse; by the reruns two of them are coins and one is none."""
-        compared = labelled(comparison(some(300, broke=9)), lambda number: {"tags": ["t"] if number < 50 else []})
+        """The first look has nine flips for the worse and two for the better; by the reruns five of them are none."""
+        compared = labelled(
+            comparison(some(300, broke=9, repaired=2)), lambda number: {"tags": ["t"] if number < 50 else []}
+        )
         runs = {f"case-{number:04}": ("+", "-") for number in range(6)}
         chance = {"case-0006": ("+-", "-+"), "case-0007": ("-+", "+-"), "case-0008": ("+", "+")}
-        found = only(rerun(compared, runs | chance))
-        assert found.broke == tuple(runs)
+        gains = {"case-0009": ("-", "-+"), "case-0010": ("+", "+")}
+        found = only(rerun(compared, runs | chance | gains))
+        assert (found.broke, found.repaired) == (tuple(runs), ())
 
     def test_what_was_not_asked_again_does_not_count(self) -> None:
         compared = labelled(comparison(some(3000, broke=9)), lambda number: {"tags": ["t"] if number < 50 else []})
