@@ -57,8 +57,15 @@ def test_flips_that_fall_together_make_it_wider() -> None:
 
 
 def test_flips_that_cancel_out_within_clusters_do_not_make_it_narrower() -> None:
-    given = [*[BROKE, REPAIRED] * 10, BROKE, *[SAME] * 279]
-    assert width(seen(given, [number // 2 for number in range(300)])) >= width(seen(given))
+    """Nor do three scorers that always agree: they make no three cases of one."""
+    comparison = compared([*[BROKE, REPAIRED] * 10, BROKE, *[SAME] * 279])
+    pairs = [replace(pair, scorer=name) for name in "abc" for pair in comparison.pairs]
+    groups = {name: number // 2 for number, name in enumerate(comparison.cases)}
+    together, alone = (wider("d", pairs, clusters) for clusters in (groups, {name: name for name in groups}))
+    assert together
+    assert alone
+    assert width(together) >= width(alone)
+    assert width(alone) == pytest.approx(width(seen([*[BROKE, REPAIRED] * 10, BROKE, *[SAME] * 279])))
 
 
 def test_where_nothing_differed_a_cluster_is_worth_one_case() -> None:
