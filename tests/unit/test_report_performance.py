@@ -58,6 +58,14 @@ class TestLatency:
         assert "1 call made for this verdict. 2 cases asked the model the same on both sides" in said(one, TITLE)
         assert "times as long" not in said(one, TITLE)
 
+    def test_answers_out_of_the_cache_are_not_timed_and_that_is_said(self) -> None:
+        cached = [{"latency_ms": None, "cached_at": "2026-05-04T08:30:00Z"}]
+        one = sides(cached * 2, [*cached, {"latency_ms": 5.0}], base_stored=False)
+        assert [row[1] for row in rows(one, TITLE)] == ["0", "1"]
+        assert "3 answers came out of the response cache, not timed." in said(one, TITLE)
+        stored = replace(one, suites=(replace(one.suites[0], base_stored=True),))
+        assert "1 answer came out of the response cache, not timed." in said(stored, TITLE)
+
     def test_of_another_day_they_are_not_compared(self) -> None:
         one = sides(timings(*[100.0] * 30), timings(*[900.0] * 30))
         assert "when main's baseline was stored, so latencies are not compared" in said(one, TITLE)
