@@ -105,3 +105,11 @@ def base_passed(pair: Pair) -> bool | None:
 
 def candidate_passed(pair: Pair) -> bool | None:
     return pair.candidate.passed if pair.candidate else None
+
+
+def passed_cases(pairs: Iterable[Pair], passed: Callable[[Pair], bool | None]) -> dict[str, bool]:
+    """Whether all cells of a case passed on a side; a case of which one is unknown is left out."""
+    cells: dict[str, list[bool | None]] = {}
+    for pair in pairs:
+        cells.setdefault(pair.case, []).append(passed(pair))
+    return {case: all(answers) for case, answers in cells.items() if None not in answers}

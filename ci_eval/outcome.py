@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from ci_eval.changes import Changes
-from ci_eval.comparison import Comparison
+from ci_eval.comparison import Comparison, Pair
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Flip, Key
 from ci_eval.golden.cases import Edits
@@ -72,6 +72,12 @@ class SuiteOutcome:
     def part(self) -> bool:
         """Whether only some of the golden cases were run."""
         return len(self.comparison.cases) < self.golden_cases
+
+    @cached_property
+    def gated(self) -> tuple[Pair, ...]:
+        """The first look's cells without those that are coin flips on main."""
+        left_out = frozenset(self.quarantined)
+        return tuple(pair for pair in self.comparison.pairs if (pair.case, pair.scorer) not in left_out)
 
     @cached_property
     def fates(self) -> Mapping[Key, Fate]:

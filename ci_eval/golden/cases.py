@@ -142,6 +142,11 @@ def load(snapshot: Snapshot, patterns: Iterable[str]) -> GoldenSet:
     return GoldenSet(cases, rows)
 
 
+def clusters_of(cases: Iterable[Case]) -> dict[str, tuple[str, str]]:
+    """The cluster of each case; one without is a cluster of its own."""
+    return {case.id: ("cluster", case.cluster) if case.cluster else ("case", case.id) for case in cases}
+
+
 @dataclass(frozen=True)
 class Edits:
     """What a pull request does to a golden set. None of it changes how it is judged."""

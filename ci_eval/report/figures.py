@@ -1,138 +1,126 @@
-"""Sections of figures: groups of cases, latency and tokens."""
+"""Sections of figures about scores: groups of cases, and what all traffic would show."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 
-from ci_eval.comparison import Pair
-from ci_eval.golden.cases import STRATA, Case
+from ci_eval.golden.cases import STRATA, clusters_of
 from ci_eval.outcome import SuiteOutcome
-from ci_eval.records import CellResult, Record
-from ci_eval.report.cases import by_case
-from ci_eval.report.document import CASE, Noun, Paragraph, Section, Table, Text
-from ci_eval.report.numbers import decimal
-from ci_eval.stats import percentile, wilson
+from ci_eval.report.document import CASE, Listing, Noun, Paragraph, Piece, Section, Table, Text, listed
+from ci_eval.report.numbers import decimal, signed
+from ci_eval.slices import Kind, Passes, Slice, slices
 from ci_eval.text import Untrusted
+from ci_eval.traffic import Traffic, wider
 
-
-@dataclass(frozen=True)
-class _Tally:
-    """Cases of one group. A case passes a side when all its scores do; with an unknown one it is in neither tuple."""
-
-    cases: int
-    base: tuple[bool, ...]
-    candidate: tuple[bool, ...]
-    broke: int
-    repaired: int
+_MANY: dict[Kind, str] = {"stratum": "strata", "category": "categories", "tag": "tags"}
+_NAMED = 3
 
 
 def groups(suite: SuiteOutcome) -> Iterator[Section]:
-    strata = _tallies(suite, lambda case: case.stratum)
-    categories = _tallies(suite, lambda case: case.category)
-    worst_first = sorted(categories.items(), key=lambda item: (-item[1].broke, item[0]))
-    tables = (
-        _group_table("stratum", "strata", [(name, strata[name]) for name in STRATA if name in strata]),
-        _group_table("category", "categories", worst_first),
-    )
-    words = "A case passes when all its scores do. The interval is Wilson's for this PR, at 95 %."
-    if strata:
+    found = slices(suite)
+    if found:
+        told = [one for one in found if one.kind != "tag" or one.flips]
+        tables = [_group_table(kind, [one for one in told if one.kind == kind]) for kind in _MANY]
+        words = Paragraph((" ".join(_group_words(found, len(found) - len(told))),))
         shown = (table for table in tables if table.rows)
-        yield Section("Strata and categories", (Paragraph((words,)), *shown), importance=50)
+        yield Section("Strata, categories, tags", (words, *shown), importance=50)
 
 
-def _tallies(suite: SuiteOutcome, group_of: Callable[[Case], str | None]) -> dict[str, _Tally]:
-    pairs = by_case(suite.comparison.pairs)
-    members: dict[str, list[str]] = {}
-    for name, case in suite.comparison.cases.items():
-        group = group_of(case)
-        if group is not None:
-            members.setdefault(group, []).append(name)
-    return {group: _tally(suite, names, pairs) for group, names in members.items()}
+def systematic(suite: SuiteOutcome) -> Iterator[Section]:
+    """In the open: where to look first, the narrowest of what is equally sure."""
+    worse = [one for one in slices(suite) if one.pattern == "systematic" and one.for_worse]
+    if worse:
+        items = [_where(one) for one in sorted(worse, key=lambda one: (one.p, one.cases))[:_NAMED]]
+        if len(worse) > _NAMED:
+            items.append((f"{Noun('group', 'groups').more(len(worse) - _NAMED)} in the tables below",))
+        listing = Listing(tuple(items), Noun("group", "groups"))
+        yield Section("Where it broke", (Paragraph(("The loss is systematic in:",)), listing), 94, folded=False)
 
 
-def _tally(suite: SuiteOutcome, names: Sequence[str], pairs: Mapping[str, Sequence[Pair]]) -> _Tally:
-    cases = [pairs.get(name, ()) for name in names]
-    return _Tally(
-        cases=len(cases),
-        base=_passed([pair.base for pair in pairs] for pairs in cases),
-        candidate=_passed([pair.candidate for pair in pairs] for pairs in cases),
-        broke=sum(name in suite.broken for name in names),
-        repaired=sum(suite.repaired.get(name, False) for name in names),
-    )
+def _where(one: Slice) -> Text:
+    repaired = f", {len(one.repaired)} repaired" if one.repaired else ""
+    return (f"{one.kind} ", _name(one), f": {len(one.broke)} of {CASE.count(one.cases)} broke{repaired}")
 
 
-def _passed(groups: Iterable[list[CellResult | None]]) -> tuple[bool, ...]:
-    known = (group for group in groups if group and None not in group)
-    return tuple(all(cell and cell.passed for cell in group) for group in known)
+def _name(one: Slice) -> Piece:
+    return one.name if one.kind == "stratum" and one.name in STRATA else Untrusted(one.name)
 
 
-def _group_table(kind: str, many: str, tallies: Sequence[tuple[str, _Tally]]) -> Table:
-    headers = (kind, "cases", "base", "this PR", "interval", "broke", "repaired")
-    rows = tuple(_group_row(name, tally) for name, tally in tallies)
-    return Table(headers, "lrrrrrr", rows, Noun(kind, many))
+def _group_words(found: Sequence[Slice], left_out: int) -> Iterator[str]:
+    yield "A case passes when all its scores do; in brackets Wilson's interval at 95 %."
+    if any(one.flips for one in found):
+        groups = f"all {len(found)} groups" if len(found) > 1 else "one group"
+        yield "Systematic: a sign test on the cases that stayed broken or repaired rules out chance (5 %, Holm over"
+        yield f"{groups}); otherwise they are scattered, and named."
+    if left_out:
+        yield f"{Noun('tag', 'tags').count(left_out)} without a change not listed."
 
 
-def _group_row(name: str, tally: _Tally) -> tuple[Text, ...]:
+def _group_table(kind: Kind, found: Sequence[Slice]) -> Table:
+    headers = (kind, "cases", "base", "this PR", "broke", "repaired", "pattern")
+    return Table(headers, "lrrrrrl", tuple(_group_row(one) for one in found), Noun(kind, _MANY[kind]))
+
+
+def _group_row(one: Slice) -> tuple[Text, ...]:
     return (
-        (name if name in STRATA else Untrusted(name),),
-        (str(tally.cases),),
-        (_share(tally.base),),
-        (_share(tally.candidate),),
-        (_interval(tally.candidate),),
-        (str(tally.broke),),
-        (str(tally.repaired),),
+        (_name(one),),
+        (f"{one.cases:,}",),
+        (_share(one.base),),
+        (_share(one.candidate),),
+        (str(len(one.broke)),),
+        (str(len(one.repaired)),),
+        tuple(_pattern(one)),
     )
 
 
-def _share(passed: Sequence[bool]) -> str:
-    return decimal(Fraction(100 * sum(passed), len(passed)), 1) if passed else "unknown"
-
-
-def _interval(passed: Sequence[bool]) -> str:
-    if not passed:
+def _share(passes: Passes) -> str:
+    if not passes.known:
         return "unknown"
-    low, high = wilson(sum(passed), len(passed))
-    return f"{100 * low:.1f}–{100 * high:.1f}"
+    low, high = (f"{100 * end:.1f}" for end in passes.interval)
+    return f"{decimal(Fraction(100 * passes.passed, passes.known), 1)} ({low}–{high})"
 
 
-# --- latency and tokens -----------------------------------------------------------------------------------------------
+def _pattern(one: Slice) -> Iterator[Piece]:
+    if one.pattern:
+        yield one.pattern
+    if one.pattern == "scattered":
+        yield ": "
+        yield from listed(Untrusted(case) for case in islice(one.flips, _NAMED))
+        more = len(one.flips) - _NAMED
+        yield from (f" and {more} more",) if more > 0 else ()
 
 
-def speed(suite: SuiteOutcome) -> Iterator[Section]:
-    sides = (("base", suite.comparison.base), ("this PR", suite.comparison.candidate))
-    rows = tuple(_speed_row(name, list(records.values())) for name, records in sides)
-    headers = ("side", "answers timed", "p50", "p95", "p99", "tokens in", "tokens out")
-    blocks = (Table(headers, "lrrrrrr", rows), Paragraph((" ".join(_speed_words(suite)),)))
-    yield Section("Latency and tokens", blocks, importance=45)
+# --- all traffic ------------------------------------------------------------------------------------------------------
 
 
-def _speed_row(name: str, records: Sequence[Record]) -> tuple[Text, ...]:
-    times = timed(records)
-    quantiles = (f"{percentile(times, q):,.0f} ms" if times else "unknown" for q in (0.5, 0.95, 0.99))
-    tokens = (_total(record.tokens_in for record in records), _total(record.tokens_out for record in records))
-    return tuple((text,) for text in (name, f"{len(times):,}", *quantiles, *tokens))
+def traffic_of(suite: SuiteOutcome) -> Iterator[Traffic]:
+    """Every dimension that any case speaks of; none where only a part was run, which is chosen and so is no sample."""
+    if suite.part:
+        return
+    clusters = clusters_of(suite.comparison.cases.values())
+    for result in suite.dimensions:
+        pairs = (pair for pair in suite.gated if pair.dimension == result.name)
+        if found := wider(result.name, pairs, clusters):
+            yield found
 
 
-def timed(records: Iterable[Record]) -> list[float]:
-    """Latencies of the answers that were really asked for."""
-    return [float(record.latency_ms) for record in records if record.latency_ms is not None and not record.reused]
+def traffic(suite: SuiteOutcome) -> Iterator[Section]:
+    items = tuple(_traffic(one) for one in traffic_of(suite))
+    if items:
+        words = (
+            "Not what is judged here: the verdict is about these very cases. With them as a sample of all traffic like "
+            "this golden set, by one run a side and at 95 %:"
+        )
+        listing = Listing(items, Noun("dimension", "dimensions"))
+        yield Section("All traffic", (Paragraph((words,)), listing), importance=38)
 
 
-def _total(counts: Iterable[int | None]) -> str:
-    known = [count for count in counts if count is not None]
-    return f"{sum(known):,}" if known else "unknown"
-
-
-def _speed_words(suite: SuiteOutcome) -> Iterator[str]:
-    yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict."
-    if suite.base_stored:
-        yield "The base's answers were timed when main's baseline was stored."
-    sides = [suite.comparison.candidate] + ([] if suite.base_stored else [suite.comparison.base])
-    cached = sum(record.cached_at is not None and not record.reused for side in sides for record in side.values())
-    if cached:
-        yield f"{Noun('answer', 'answers').count(cached)} came out of the response cache, not timed."
-    reused = sum(record.reused for record in suite.comparison.candidate.values())
-    if reused:
-        yield f"{CASE.count(reused)} asked the model the same on both sides: answered once, and not timed for this PR."
+def _traffic(one: Traffic) -> Text:
+    clusters = f", {one.clusters:,} clusters" if one.clusters < one.cases else ""
+    sample = f" ({CASE.count(one.cases)}{clusters})."
+    if one.interval is None:
+        return (Untrusted(one.dimension), ": too few to say anything of all traffic", sample)
+    low, high = (signed(decimal(Fraction(end), 1)) for end in one.interval)
+    return (Untrusted(one.dimension), f": the change is likely between {low} and {high} points", sample)

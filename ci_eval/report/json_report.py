@@ -5,7 +5,7 @@ The texts as they were written are in the run files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -17,9 +17,8 @@ from ci_eval.golden.cases import Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.cases import pairs_of
-from ci_eval.report.figures import timed
+from ci_eval.report.json_figures import figures, sides
 from ci_eval.report.numbers import between, decimal, digits_for
-from ci_eval.stats import percentile
 from ci_eval.text import Hostile, Untrusted, log
 from ci_eval.verdict import DimensionResult, Fate
 
@@ -71,6 +70,7 @@ def _changes(suite: SuiteChanges) -> dict[str, Any]:
 
 def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
     comparison = suite.comparison
+    base, candidate = sides(suite)
     return {
         "suite": _text(suite.suite),
         "verdict": suite.verdict.value,
@@ -91,9 +91,10 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
             "commit": suite.base_header.commit,
             "stored": suite.base_stored,
             "deterministic": suite.base_header.deterministic,
-            **_speed(comparison.base),
+            **base,
         },
-        "candidate": _speed(comparison.candidate),
+        "candidate": candidate,
+        **figures(suite),
         "calls": suite.calls,
     }
 
@@ -194,15 +195,4 @@ def _leak(leak: Leak) -> dict[str, Any]:
         "file": _text(leak.file),
         "line": leak.line,
         "exact": leak.exact,
-    }
-
-
-def _speed(records: Mapping[str, Record]) -> dict[str, Any]:
-    answers = list(records.values())
-    times = timed(answers)
-    return {
-        "timed": len(times),
-        "latency_ms": {f"p{round(100 * q)}": percentile(times, q) for q in (0.5, 0.95, 0.99)} if times else {},
-        "tokens_in": sum(record.tokens_in or 0 for record in answers),
-        "tokens_out": sum(record.tokens_out or 0 for record in answers),
     }

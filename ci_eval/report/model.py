@@ -24,9 +24,10 @@ from ci_eval.report.document import (
     Text,
     listed,
 )
-from ci_eval.report.figures import groups, speed
+from ci_eval.report.figures import groups, systematic, traffic
 from ci_eval.report.headline import headline, limit_text
 from ci_eval.report.numbers import between, decimal, digits_for, dollars, signed
+from ci_eval.report.performance import performance, slower
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult
 
@@ -53,6 +54,7 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from _tampering(suite)
     yield from _warnings(suite)
     yield from flaky(suite.quarantined)
+    yield from systematic(suite)
     yield from _changed(suite.notes, show=show)
     yield from broken(suite, show=show)
     yield from went(suite, show=show)
@@ -60,7 +62,8 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from golden_set(suite)
     yield from leaks(suite.leaks)
     yield from groups(suite)
-    yield from speed(suite)
+    yield from performance(suite)
+    yield from traffic(suite)
     yield from lost(suite.comparison, show=show)
 
 
@@ -142,8 +145,8 @@ def _tampering(suite: SuiteOutcome) -> Iterator[Section]:
 
 
 def _warnings(suite: SuiteOutcome) -> Iterator[Section]:
-    if suite.warnings:
-        items = tuple((warning,) for warning in suite.warnings)
+    items = (*((warning,) for warning in suite.warnings), *slower(suite))
+    if items:
         yield Section("Warnings", (Listing(items, Noun("warning", "warnings")),), importance=97, folded=False)
 
 

@@ -88,7 +88,7 @@ def dollars(usd: float) -> str:
     """Money, to two digits that count and never less than cents.
 
     >>> dollars(1234.5), dollars(0.0421), dollars(0.00042), dollars(0)
-    ('$1,234.50', '$0.04', '$0.00042', '$0.00')
+    ('$1,234.50', '$0.042', '$0.00042', '$0.00')
     """
-    digits = 2 if usd == 0 or usd >= 0.01 else 1 - math.floor(math.log10(usd))
-    return f"${usd:,.{digits}f}"
+    digits = 2 if usd == 0 or usd >= 0.1 else 1 - math.floor(math.log10(usd))
+    return f"${usd:,.{min(digits, 12)}f}"

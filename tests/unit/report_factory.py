@@ -18,6 +18,8 @@ from ci_eval.evidence import Key, Stored
 from ci_eval.golden.cases import Case, Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
+from ci_eval.report.document import Section, Table
+from ci_eval.report.model import build
 from ci_eval.text import Untrusted
 from ci_eval.verdict import decide, worst
 
@@ -182,7 +184,8 @@ def full(text: str = "ordinary", *, id_text: str = "case") -> GateOutcome:
     compared = replace(
         compared,
         pairs=(replace(compared.pairs[0], candidate=broken.cells[0]), *compared.pairs[1:]),
-        cases={name: case(name, input=text or "x", expected=text) for name in names},
+        cases={name: _tagged(case(name, input=text or "x", expected=text), id_text) for name in names[:2]}
+        | {names[2]: case(names[2], input=text or "x", expected=text)},
         base={**compared.base, names[0]: record(names[0], cell(), output=text)},
         candidate={**compared.candidate, names[0]: broken, names[2]: lost_record(names[2], text)},
     )
@@ -197,6 +200,11 @@ def full(text: str = "ordinary", *, id_text: str = "case") -> GateOutcome:
         warnings=(hostile,),
     )
     return outcome(one, policy_notes=(hostile,), problem=hostile)
+
+
+def _tagged(one: Case, tag: str) -> Case:
+    """With a tag that no golden set would be allowed."""
+    return one.model_copy(update={"tags": [tag]})
 
 
 def realistic() -> GateOutcome:
@@ -235,3 +243,19 @@ def revealed(item: object) -> str:
         return "".join(revealed(one) for one in item)
     names = getattr(item, "__dataclass_fields__", ())
     return "".join(revealed(getattr(item, name)) for name in names)
+
+
+# --- what a report says -----------------------------------------------------------------------------------------------
+
+
+def section(one: GateOutcome, title: str) -> Section:
+    return next(section for section in build(one).sections if section.title == title)
+
+
+def rows(one: GateOutcome, title: str, table: int = 0) -> list[list[str]]:
+    found = [block for block in section(one, title).blocks if isinstance(block, Table)][table]
+    return [[revealed(text) for text in row] for row in found.rows]
+
+
+def said(one: GateOutcome, title: str) -> str:
+    return "".join(revealed(block) for block in section(one, title).blocks)

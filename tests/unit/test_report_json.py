@@ -107,6 +107,71 @@ def test_cases_by_what_became_of_them() -> None:
     assert found["leaks"][0] == {"case": "case-1", "part": "input", "file": "text", "line": 7, "exact": True}
 
 
+class TestFigures:
+    def test_groups_of_cases(self) -> None:
+        compared = comparison(some(300, broke=9))
+        cases = {
+            name: one.model_copy(update={"stratum": "edge"}) if number < 20 else one
+            for number, (name, one) in enumerate(compared.cases.items())
+        }
+        found = to_json(outcome(suite(replace(compared, cases=cases))))["suites"][0]["slices"]
+        assert [(one["kind"], one["name"], one["cases"], one["pattern"], one["p"]) for one in found] == [
+            ("stratum", "common", 280, None, 1.0),
+            ("stratum", "edge", 20, "systematic", 0.00195312),
+        ]
+        assert found[1]["base"] == {"passed": 20, "known": 20, "interval": [0.8389, 1.0]}
+        assert found[1]["broke"] == [f"case-{number:04}" for number in range(9)]
+        assert found[1]["repaired"] == []
+
+    def test_all_traffic(self) -> None:
+        [found] = to_json(outcome(suite(comparison(some(300, broke=9, repaired=3)))))["suites"][0]["traffic"]
+        assert (found["dimension"], found["cases"], found["clusters"]) == ("task_accuracy", 300, 300)
+        low, high = map(float, found["interval"])
+        assert low < float(found["change"]) == -2 < 0 < high
+
+    def test_latency_tokens_and_cost_of_both_sides(self) -> None:
+        compared = comparison(some(40, broke=20))
+        base = {name: one.model_copy(update={"cost_usd": 0.0004}) for name, one in compared.base.items()}
+        slow = {
+            name: one.model_copy(update={"cost_usd": 0.0006, "latency_ms": 300.0, "tokens_cached": 100})
+            for name, one in compared.candidate.items()
+        }
+        compared = replace(compared, base=base, candidate=slow)
+        found = to_json(outcome(suite(compared, base_stored=False)))["suites"][0]
+        assert found["candidate"] == {
+            "timed": 40,
+            "latency_ms": {"p50": 300.0, "p95": 300.0, "p99": 300.0},
+            "latency_interval_ms": {"p50": [300.0, 300.0], "p95": [300.0, None], "p99": [300.0, None]},
+            "tokens_in": 16_000,
+            "tokens_out": 1200,
+            "tokens_cached": 4000,
+            "tokens_reasoning": None,
+            "answers": 40,
+            "priced": 40,
+            "cost_usd": 0.024,
+            "cost_per_case_usd": 0.0006,
+            "cost_per_correct_usd": 0.0012,
+        }
+        assert found["latency"] == {"pairs": 40, "ratio": {"value": 2.5, "low": 2.5, "high": 2.5}, "slower": True}
+        assert (found["cost"]["pairs"], found["cost"]["unpriced_pairs"]) == (40, 0)
+        assert found["cost"]["per_case_ratio"] == {"value": 1.5, "low": 1.5, "high": 1.5}
+        assert found["cost"]["per_correct_ratio"]["value"] == 3
+
+    def test_what_is_not_known_is_null(self) -> None:
+        found = to_json(outcome(suite()))["suites"][0]
+        assert found["latency"] == {"pairs": 0, "ratio": None, "slower": False}
+        assert found["cost"]["per_case_ratio"] is found["base"]["cost_usd"] is found["base"]["tokens_cached"] is None
+
+    def test_it_has_no_infinity(self) -> None:
+        """An answer that was free on base costs something now; JSON cannot say by how many times."""
+        compared = comparison(some(20))
+        base = {name: one.model_copy(update={"cost_usd": 0.0}) for name, one in compared.base.items()}
+        more = {name: one.model_copy(update={"cost_usd": 0.5}) for name, one in compared.candidate.items()}
+        found = to_json(outcome(suite(replace(compared, base=base, candidate=more))))
+        json.dumps(found, allow_nan=False)
+        assert found["suites"][0]["cost"]["per_case_ratio"] is None
+
+
 def test_changes_by_suite() -> None:
     touched = SuiteChanges("helpdesk", (FileChange("prompt", "p.md", "changed"),), ("golden/a.jsonl",), settings=True)
     one = outcome(suite(), changes=Changes((touched,), (), (), shared_policy=False, paths=("p.md",)))

@@ -86,7 +86,7 @@ def test_the_first_line_is_the_verdict(verdict: Verdict, first: str) -> None:
 def test_the_first_table_is_open_and_the_rest_is_folded() -> None:
     before, _, after = comment(build(realistic())).partition("<details>")
     assert "❌ regression" in before
-    assert after.count("|\n|:--") == before.count("|\n|:--") * 5
+    assert after.count("|\n|:--") == before.count("|\n|:--") * 6
 
 
 def test_numbers_reach_the_page_as_they_were_written() -> None:
@@ -124,8 +124,8 @@ class TestRoom:
 
     def test_what_is_small_stays_beside_what_is_large(self) -> None:
         text = comment(build(many_broken(5000)))
-        assert "Strata and categories" in text
-        assert "Latency and tokens" in text
+        assert "All traffic" in text
+        assert "Latency, tokens and cost" in text
 
     @pytest.mark.parametrize("limit", [1000, 1500, 2500, 4000, 6000, 10_000, 30_000])
     def test_any_limit_is_kept_and_says_what_is_missing(self, limit: int) -> None:

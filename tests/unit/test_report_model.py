@@ -21,17 +21,19 @@ from report_factory import (
     record,
     rerun,
     revealed,
+    rows,
+    said,
+    section,
     some,
     suite,
 )
 
-from ci_eval.comparison import Comparison
 from ci_eval.config import GatePolicy
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Stored
 from ci_eval.golden.cases import Edits
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
-from ci_eval.report.document import Entries, Section, Sides, Table
+from ci_eval.report.document import Entries, Sides
 from ci_eval.report.model import build
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
@@ -43,21 +45,8 @@ def headline(one: GateOutcome) -> str:
     return revealed(build(one).headline)
 
 
-def section(one: GateOutcome, title: str) -> Section:
-    return next(section for section in build(one).sections if section.title == title)
-
-
 def titles(one: GateOutcome) -> list[str]:
     return [section.title for section in build(one).sections]
-
-
-def rows(one: GateOutcome, title: str, table: int = 0) -> list[list[str]]:
-    found = [block for block in section(one, title).blocks if isinstance(block, Table)][table]
-    return [[revealed(text) for text in row] for row in found.rows]
-
-
-def said(one: GateOutcome, title: str) -> str:
-    return "".join(revealed(block) for block in section(one, title).blocks)
 
 
 def gated(total: int = 300, limit: float | Literal["any"] = 1, **kinds: int) -> SuiteOutcome:
@@ -221,48 +210,6 @@ class TestGoldenSet:
         ]
 
 
-class TestGroups:
-    def test_strata_with_shares_and_interval(self) -> None:
-        assert rows(outcome(gated(100, broke=3, repaired=1)), "Strata and categories") == [
-            ["common", "100", "99.0", "97.0", "91.5–99.0", "3", "1"]
-        ]
-
-    def test_categories_with_the_most_broken_first(self) -> None:
-        compared = comparison(some(4, broke=1))
-        cases = {name: one.model_copy(update={"category": name[-1]}) for name, one in compared.cases.items()}
-        shown = rows(outcome(suite(replace(compared, cases=dict(reversed(cases.items()))))), "Strata and categories", 1)
-        assert [row[0] for row in shown] == ["0", "1", "2", "3"]
-
-    def test_a_case_with_an_unknown_score_has_no_share(self) -> None:
-        assert rows(outcome(gated(2, lost=2)), "Strata and categories")[0][2:5] == ["100.0", "unknown", "unknown"]
-
-
-class TestSpeed:
-    @staticmethod
-    def answered(*latencies: float, **different: object) -> Comparison:
-        names = {f"case-{number}": "same" for number in range(len(latencies))}
-        compared = comparison(names)  # type: ignore[arg-type]  # the literal is inferred as str
-        timed = {
-            name: record(name, cell(), latency_ms=latency, **different)
-            for name, latency in zip(names, latencies, strict=True)
-        }
-        return replace(compared, candidate=timed)
-
-    def test_percentiles_and_totals(self) -> None:
-        one = outcome(suite(self.answered(*(float(number) for number in range(1, 101)))))
-        assert rows(one, "Latency and tokens")[1] == ["this PR", "100", "50 ms", "95 ms", "99 ms", "40,000", "3,000"]
-
-    def test_reused_answers_are_not_timed_and_that_is_said(self) -> None:
-        one = outcome(suite(self.answered(1.0, 2.0, reused=True), calls=1, base_stored=False))
-        assert rows(one, "Latency and tokens")[1][1:5] == ["0", "unknown", "unknown", "unknown"]
-        words = "1 call made for this verdict. 2 cases asked the model the same on both sides"
-        assert words in said(one, "Latency and tokens")
-
-    def test_unknown_tokens_are_not_none(self) -> None:
-        one = outcome(suite(self.answered(1.0, tokens_in=None, tokens_out=None)))
-        assert rows(one, "Latency and tokens")[1][5:] == ["unknown", "unknown"]
-
-
 class TestCertainty:
     def test_a_model_that_repeats_itself(self) -> None:
         assert said(outcome(gated()), "How sure") == (
@@ -320,7 +267,6 @@ class TestConfirmedChange:
     def test_only_what_stayed_is_counted(self) -> None:
         one = confirmed(BROKEN, COIN, COIN, ("-", "+"), ("-+", "+-"), repaired=2)
         assert rows(one, "Dimensions")[0][5:7] == ["1", "1"]
-        assert rows(one, "Strata and categories")[0][5:] == ["1", "1"]
 
     @settings(deadline=None, max_examples=50)
     @given(st.lists(st.tuples(*[st.text("+-x", min_size=1, max_size=9)] * 2), max_size=9))
@@ -526,8 +472,9 @@ def test_sections_stand_in_the_order_of_the_design() -> None:
         "Cases repaired",
         "What this PR does to the golden set",
         "Contamination",
-        "Strata and categories",
-        "Latency and tokens",
+        "Strata, categories, tags",
+        "Latency, tokens and cost",
+        "All traffic",
         "Cases lost to errors",
         "Policy changes, without effect on this verdict",
         "How sure",
@@ -537,7 +484,7 @@ def test_sections_stand_in_the_order_of_the_design() -> None:
 
 def test_only_what_happened_is_told() -> None:
     assert titles(outcome(suite())) == [
-        *("Dimensions", "Strata and categories", "Latency and tokens", "How sure", "Provenance")
+        *("Dimensions", "Latency, tokens and cost", "All traffic", "How sure", "Provenance")
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_eval.report.numbers import faithful, plain, signed
+from ci_eval.report.numbers import dollars, faithful, plain, signed
 
 ONE = Fraction(1)
 
@@ -53,3 +53,25 @@ def test_signs(text: str, shown: str) -> None:
 )
 def test_limits_as_they_were_written(value: str, shown: str) -> None:
     assert plain(Fraction(value)) == shown
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [
+        (0.00042, "$0.00042"),
+        (0.0123, "$0.012"),
+        (0.1, "$0.10"),
+        (0.12, "$0.12"),
+        (3.456, "$3.46"),
+        (1204.5, "$1,204.50"),
+        (0, "$0.00"),
+        (1e-12, "$0.000000000001"),
+    ],
+)
+def test_dollars_tell_two_digits_and_cents(usd: float, shown: str) -> None:
+    assert dollars(usd) == shown
+
+
+@given(st.floats(1e-9, 1e6))
+def test_what_is_shown_of_a_cost_is_within_five_percent_of_it(usd: float) -> None:
+    assert float(dollars(usd)[1:].replace(",", "")) == pytest.approx(usd, rel=0.051)

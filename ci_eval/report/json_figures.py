@@ -1,0 +1,108 @@
+"""The report's figures for programs: groups of cases, all traffic, latency, tokens and cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ci_eval.costs import SideCost
+from ci_eval.outcome import SuiteOutcome
+from ci_eval.ranks import Quantile, quantile
+from ci_eval.ratio import Ratio
+from ci_eval.report.figures import traffic_of
+from ci_eval.report.numbers import decimal
+from ci_eval.report.performance import QUANTILES, Records, costs_of, latency_of, times, total
+from ci_eval.slices import Passes, Slice, slices
+from ci_eval.text import log
+from ci_eval.traffic import Traffic
+
+
+def figures(suite: SuiteOutcome) -> dict[str, Any]:
+    """What is told of a suite beside its verdict; None where it is not known."""
+    costs, latency = costs_of(suite), latency_of(suite)
+    return {
+        "slices": [_slice(one) for one in slices(suite)],
+        "traffic": [_traffic(one) for one in traffic_of(suite)],
+        "latency": {
+            "pairs": latency.pairs if latency else 0,
+            "ratio": _ratio(latency.ratio if latency else None),
+            "slower": bool(latency and latency.slower),
+        },
+        "cost": {
+            "pairs": costs.compared.pairs,
+            "unpriced_pairs": costs.compared.unpriced,
+            "per_case_ratio": _ratio(costs.compared.ratio),
+            "per_correct_ratio": _ratio(costs.compared.per_correct),
+        },
+    }
+
+
+def sides(suite: SuiteOutcome) -> Iterator[dict[str, Any]]:
+    """What base took, and then the candidate."""
+    costs, comparison = costs_of(suite), suite.comparison
+    yield _side(comparison.base, costs.base)
+    yield _side(comparison.candidate, costs.candidate)
+
+
+def _slice(one: Slice) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "name": log(one.name),
+        "cases": one.cases,
+        "base": _passes(one.base),
+        "candidate": _passes(one.candidate),
+        "broke": [log(case) for case in one.broke],
+        "repaired": [log(case) for case in one.repaired],
+        "pattern": one.pattern,
+        "p": _significant(one.p),
+    }
+
+
+def _passes(passes: Passes) -> dict[str, Any]:
+    shares = [round(end, 4) for end in passes.interval] if passes.known else None
+    return {"passed": passes.passed, "known": passes.known, "interval": shares}
+
+
+def _traffic(one: Traffic) -> dict[str, Any]:
+    return {
+        "dimension": log(one.dimension),
+        "cases": one.cases,
+        "clusters": one.clusters,
+        "change": decimal(one.change, 4),
+        "interval": [f"{end:.4f}" for end in one.interval] if one.interval else None,
+    }
+
+
+def _ratio(ratio: Ratio | None) -> dict[str, float] | None:
+    """None also of an answer that was free on base: JSON has no infinity."""
+    if ratio is None or math.isinf(ratio.value):
+        return None
+    return {"value": round(ratio.value, 4), "low": round(ratio.low, 4), "high": round(ratio.high, 4)}
+
+
+def _side(records: Records, cost: SideCost) -> dict[str, Any]:
+    latencies, answers = times(records), list(records.values())
+    quantiles = {f"p{100 * q:.0f}": quantile(latencies, q) for q in QUANTILES} if latencies else {}
+    return {
+        "timed": len(latencies),
+        "latency_ms": {name: found.value for name, found in quantiles.items()},
+        "latency_interval_ms": {name: _ends(found) for name, found in quantiles.items()},
+        "tokens_in": total(answers, lambda one: one.tokens_in),
+        "tokens_out": total(answers, lambda one: one.tokens_out),
+        "tokens_cached": total(answers, lambda one: one.tokens_cached),
+        "tokens_reasoning": total(answers, lambda one: one.tokens_reasoning),
+        "answers": cost.answers,
+        "priced": cost.priced,
+        "cost_usd": _significant(cost.dollars) if cost.priced else None,
+        "cost_per_case_usd": _significant(cost.per_case),
+        "cost_per_correct_usd": _significant(cost.per_correct),
+    }
+
+
+def _ends(found: Quantile) -> list[float | None]:
+    return [found.low, found.high]
+
+
+def _significant(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
