@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from ci_eval.confirm import Side
@@ -12,6 +12,7 @@ from ci_eval.records import Record, RunFile
 from ci_eval.runner import Evaluator, Job, always, run_all
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
+NAMES: Mapping[Side, str] = {"base": "base", "candidate": "candidate"}
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,13 @@ class Asking:
     suite: Suite
     sides: Mapping[Side, Evaluator]
     session: Session
+    names: Mapping[Side, str] = field(default_factory=lambda: NAMES)
+    """What the run files of both sides are called."""
 
     @cached_property
     def files(self) -> Mapping[Side, RunFile]:
-        return {side: RunFile(self.session.out / self.suite.name / f"{side}.jsonl") for side in SIDES}
+        folder = self.session.out / self.suite.name
+        return {side: RunFile(folder / f"{name}.jsonl") for side, name in self.names.items()}
 
     def ask(
         self, what: str, jobs: Sequence[tuple[Side, Job]], may_start: Callable[[], bool] = always
@@ -36,7 +40,7 @@ class Asking:
         def seen(index: int, record: Record) -> None:
             self.files[jobs[index][0]].add(record)
             if record.asked:
-                self.session.purse.pay(record.cost_usd)
+                self.session.pay(record)
             progress.advance(record)
 
         def may() -> bool:

@@ -222,6 +222,13 @@ class TargetPolicy(Strict):
         return self
 
 
+class IncreasePolicy(Strict):
+    """How much more the candidate may take."""
+
+    max_increase: Annotated[int | float, Field(gt=0, le=1000)]
+    """In percent of main's: as much or more fails."""
+
+
 class GatePolicy(Strict):
     """When a drop fails: points on the 0-100 scale."""
 
@@ -229,11 +236,24 @@ class GatePolicy(Strict):
     """A drop of this much or more fails, in any dimension."""
     per_dimension: dict[Name, Number | Literal["any"]] = Field(default_factory=dict)
     """Other limits for some dimensions; `any`: one case that broke is enough."""
+    latency: IncreasePolicy | None = None
+    """Of a typical call, on calls of the same job; without it, what is surely 20 % slower is a warning."""
+    cost: IncreasePolicy | None = None
+    """Of what an answer costs, on average."""
 
     def limit(self, dimension: str) -> Fraction | Literal["any"]:
         """The limit of a dimension, exactly as it was written."""
         limit = self.per_dimension.get(dimension, self.max_drop)
         return limit if isinstance(limit, str) else Fraction(str(limit))
+
+
+class AnchorPolicy(Strict):
+    """A fixed state of the product that main may not creep below, one small drop after the other."""
+
+    ref: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
+    """A tag, or a commit in full."""
+    max_drop: Number
+    """A drop of this much or more below it fails, in any dimension."""
 
 
 class SuitePolicy(Strict):
@@ -249,6 +269,7 @@ class SuitePolicy(Strict):
     scorers: Annotated[list[dict[str, Any]], Field(min_length=1)]
     """How answers are scored; each kind of scorer has its own keys."""
     gate: GatePolicy = GatePolicy()
+    anchor: AnchorPolicy | None = None
 
     @property
     def golden_patterns(self) -> list[str]:

@@ -43,32 +43,30 @@ NOT_MEASURED = Measured(None, None, None)
 
 
 def options(
-    prepared: Prepared, evaluators: Evaluators, question: Question, ranks: Mapping[str, float] | None = None
+    prepared: Prepared,
+    evaluators: Evaluators,
+    question: Question,
+    ranks: Mapping[str, float] | None = None,
+    *,
+    candidate_known: bool = False,
 ) -> list[Option]:
-    """Every golden case with what it would take to run it; `ranks` says which tell most."""
+    """Every golden case with what it would take to run it; `ranks` says which tell most.
+
+    `candidate_known`: its first answers are there already.
+    """
     measured = _measured(prepared.recalled.repeats if prepared.recalled else ())
     average = _average(measured.values())
-    return [
-        _option(prepared, evaluators, question, case, measured.get(case.id, average), (ranks or {}).get(case.id, 0.0))
-        for case in prepared.suite.golden.cases.values()
-    ]
-
-
-def _option(
-    prepared: Prepared, evaluators: Evaluators, question: Question, case: Case, measured: Measured, rank: float
-) -> Option:
-    one = {side: _one_call(evaluator, case, prepared, measured) for side, evaluator in evaluators.items()}
-    same = case.id in prepared.same
-    base_first = NOTHING if prepared.recalled else one["base"]
-    again = [cost for side, cost in one.items() if not same and not evaluators[side].is_deterministic(case)]
-    return Option(
-        case=case.id,
-        stratum=case.stratum,
-        first=base_first if same else base_first + one["candidate"],
-        again=sum(again, NOTHING),
-        flips=_flips(case.id, question) if again else 0.0,
-        rank=rank,
-    )
+    found = []
+    for case in prepared.suite.golden.cases.values():
+        one = {side: _one_call(by, case, prepared, measured.get(case.id, average)) for side, by in evaluators.items()}
+        same = case.id in prepared.same
+        base_first = NOTHING if prepared.recalled else one["base"]
+        candidate_first = NOTHING if same or candidate_known else one["candidate"]
+        again = [one[side] for side, by in evaluators.items() if not same and not by.is_deterministic(case)]
+        flips = _flips(case.id, question) if again else 0.0
+        rank = (ranks or {}).get(case.id, 0.0)
+        found.append(Option(case.id, case.stratum, base_first + candidate_first, sum(again, NOTHING), flips, rank))
+    return found
 
 
 def _one_call(evaluator: Evaluator, case: Case, prepared: Prepared, measured: Measured) -> Cost:

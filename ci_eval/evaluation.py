@@ -16,7 +16,7 @@ from ci_eval.answering import Answerer, connect_target
 from ci_eval.cache import CachedProvider, ResponseCache
 from ci_eval.changes import FileChange
 from ci_eval.comparison import candidate_passed, pair_up, share
-from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject, TargetPolicy
+from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject, SuitePolicy, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
@@ -86,6 +86,11 @@ class Session:
     def run_file(self, suite: str, name: str) -> Path:
         return self.file or self.out / suite / f"{name}.jsonl"
 
+    def pay(self, record: Record) -> None:
+        """Count what an answer cost: what was known already, and what never came, costs nothing."""
+        if record.asked and record.error is None:
+            self.purse.pay(record.cost_usd)
+
 
 @dataclass(frozen=True)
 class Side:
@@ -123,8 +128,12 @@ class Suite:
         return suite
 
     @property
+    def policy(self) -> SuitePolicy:
+        return self.config.policy.suites[self.name]
+
+    @property
     def gate(self) -> GatePolicy:
-        return self.config.policy.suites[self.name].gate
+        return self.policy.gate
 
     @cached_property
     def bound(self) -> Mapping[str, BoundScorer]:
@@ -244,8 +253,7 @@ class Suite:
 
         def seen(record: Record) -> None:
             file.add(record)
-            if record.asked:
-                session.purse.pay(record.cost_usd)
+            session.pay(record)
             session.progress.advance(record)
 
         try:

@@ -57,6 +57,8 @@ class Rule:
     An early pass picks estimates that happen to be low: the less so the more runs they rest on (so 7, not 5, come
     first), and with a lower bar to promotion few soft breaks slip through.
     """
+    telling_from: int = 12
+    """Below so many broken cells in a dimension all are rerun at once: leaving some out would save little."""
     fail_z: float = 3.5
     settled_runs: int = 6
     diffuse_level: float = 0.02
@@ -267,6 +269,8 @@ class Dimension:
         half of the reruns.
         """
         broke = [flip for flip in self.flips if flip.sign > 0 and not flip.settled(self.rule)]
+        if len(broke) < self.rule.telling_from:
+            return []
         if self.limit == "any":
             enough = 3.0
         else:

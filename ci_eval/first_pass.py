@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ci_eval.asking import SIDES, Asking
 from ci_eval.confirm import Side
-from ci_eval.plan import Plan
 from ci_eval.prepare import Prepared
 from ci_eval.records import Header, Record
-from ci_eval.runner import Job, replace_repeat
+from ci_eval.runner import Job, always, replace_repeat
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,22 @@ class FirstPass:
     calls: int
 
 
-def first_pass(prepared: Prepared, plan: Plan, asking: Asking, may_start: Callable[[], bool]) -> FirstPass:
-    """Ask about the planned cases; raises InputError for a request that cannot be rendered, before any is sent."""
-    found: dict[Side, dict[str, Record]] = {"base": {}, "candidate": {}}
+def first_pass(
+    prepared: Prepared,
+    cases: Collection[str],
+    asking: Asking,
+    *,
+    may_start: Callable[[], bool] = always,
+    known: Mapping[str, Record] | None = None,
+) -> FirstPass:
+    """Ask about the planned cases; raises InputError for a request that cannot be rendered, before any is sent.
+
+    `known` are answers of the candidate that need not be asked for.
+    """
+    found: dict[Side, dict[str, Record]] = {"base": {}, "candidate": dict(known or {})}
     if prepared.recalled:
         found["base"].update(prepared.recalled.records)
-    jobs = list(_jobs(prepared, plan, asking))
+    jobs = list(_jobs(prepared, cases, found["candidate"], asking))
     headers = {side: _start(side, prepared, asking, [job for own, job in jobs if own == side]) for side in SIDES}
     unasked, calls = set[str](), 0
     for side, job, record in asking.ask("first look", jobs, may_start):
@@ -39,19 +48,21 @@ def first_pass(prepared: Prepared, plan: Plan, asking: Asking, may_start: Callab
         else:
             calls += record.asked
             found[side][job.case.id] = record
-    for case in sorted(prepared.same & found["base"].keys()):
+    for case in sorted((prepared.same & found["base"].keys()) - found["candidate"].keys()):
         found["candidate"][case] = replace_repeat(found["base"][case], 0)
         asking.files["candidate"].add(found["candidate"][case])
-    return FirstPass(headers, found, frozenset(plan.cases) - unasked, calls)
+    return FirstPass(headers, found, frozenset(cases) - unasked, calls)
 
 
-def _jobs(prepared: Prepared, plan: Plan, asking: Asking) -> Iterator[tuple[Side, Job]]:
+def _jobs(
+    prepared: Prepared, cases: Collection[str], known: Collection[str], asking: Asking
+) -> Iterator[tuple[Side, Job]]:
     """Both sides of a case after each other, so that whenever it ends most cases have both."""
-    for name in plan.cases:
+    for name in cases:
         case = prepared.suite.golden.cases[name]
         if not prepared.recalled:
             yield "base", Job(case, 0, asking.sides["base"].target.request(case))
-        if name not in prepared.same:
+        if name not in prepared.same and name not in known:
             yield "candidate", Job(case, 0, asking.sides["candidate"].target.request(case))
 
 

@@ -23,7 +23,7 @@ from ci_eval.judgement import judge_all
 from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
 from ci_eval.plan import Budget, Plan
 from ci_eval.planning import Work, plan_all, refuse_too_small
-from ci_eval.prepare import Preparation, about_main
+from ci_eval.prepare import Preparation, Prepared, about_main
 from ci_eval.purse import Purse
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
@@ -182,16 +182,16 @@ class Gate:
             self.pull,
             self.origin.event,
         )
-        prepared = [preparation.of(change) for change in read.changes.affected()]
-        return [
-            Work(
-                one,
-                one.evaluators(keys, self.cache),
-                one.question(self.tighter.gate(one.suite.gate)),
-                preparation.history(one),
-            )
-            for one in prepared
-        ]
+        return [self._work_of(preparation.of(change), preparation, keys) for change in read.changes.affected()]
+
+    def _work_of(self, prepared: Prepared, preparation: Preparation, keys: Mapping[str, Secret]) -> Work:
+        suite, history = prepared.suite, preparation.history(prepared)
+        anchored, anchor = preparation.anchored(prepared), None
+        if anchored and suite.policy.anchor:
+            question = anchored.question(GatePolicy(max_drop=suite.policy.anchor.max_drop))
+            anchor = Work(anchored, anchored.evaluators(keys, self.cache), question, history)
+        question = prepared.question(self.tighter.gate(suite.gate))
+        return Work(prepared, prepared.evaluators(keys, self.cache), question, history, anchor)
 
     def _bootstrap(self) -> GateOutcome:
         """No policy on main: no calls and no keys; but what this pull request brings must load."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ci_eval import explain
-from ci_eval.asking import Asking
+from ci_eval.anchor import judge_anchor
+from ci_eval.asking import SIDES, Asking
 from ci_eval.comparison import Comparison, pair_up
 from ci_eval.confirm import Confirmation
 from ci_eval.deadline import Deadline
@@ -14,13 +15,14 @@ from ci_eval.evaluation import Session
 from ci_eval.first_pass import FirstPass, first_pass
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
-from ci_eval.outcome import SuiteOutcome
+from ci_eval.noise import noise
+from ci_eval.outcome import AnchorOutcome, SuiteOutcome
 from ci_eval.plan import Plan
 from ci_eval.planning import Work
 from ci_eval.records import Record
 from ci_eval.rerun import Reruns
 from ci_eval.runner import always
-from ci_eval.verdict import decide
+from ci_eval.verdict import DimensionResult, decide
 
 
 def judge_all(work: Sequence[Work], plans: Sequence[Plan], session: Session, *, whole: bool) -> Iterator[SuiteOutcome]:
@@ -32,6 +34,10 @@ def judge_all(work: Sequence[Work], plans: Sequence[Plan], session: Session, *, 
         share = _size(plan) / sum(_size(later) for later in plans[number:])
         own = replace(session, deadline=Deadline.after(session.deadline.remaining() * share))
         yield Judgement(one, plan, own, whole).reach()
+
+
+_TIMED = 60
+"""Cases that are asked about for their time alone, where latency is gated."""
 
 
 def _size(plan: Plan) -> float:
@@ -49,11 +55,16 @@ class Judgement:
 
     def reach(self) -> SuiteOutcome:
         """Raises InputError for a candidate that cannot be rendered."""
-        asking = Asking(self.work.prepared.suite, self.work.evaluators, self.session)
-        first = first_pass(self.work.prepared, self.plan, asking, self._may_start())
+        prepared = self.work.prepared
+        asking = Asking(prepared.suite, self.work.evaluators, self.session)
+        first = first_pass(prepared, self.plan.cases, asking, may_start=self._may_start())
         reruns = Reruns(asking, first)
         confirmation = reruns.confirm(self.work.question)
-        return self._told(first, reruns, confirmation)
+        comparison = self._compare(reruns, confirmation)
+        dimensions = decide(comparison, confirmation)
+        anchor = self._anchor(reruns, comparison, dimensions)
+        self._time(reruns)
+        return self._told(first, reruns, confirmation, comparison, dimensions, anchor)
 
     def _may_start(self) -> Callable[[], bool]:
         """Whether the first pass may begin another case: it leaves room for the confirmation."""
@@ -62,10 +73,34 @@ class Judgement:
         last = Deadline.after(self.session.deadline.remaining() * self.plan.first_share)
         return lambda: last.remaining() > 0
 
-    def _told(self, first: FirstPass, reruns: Reruns, confirmation: Confirmation) -> SuiteOutcome:
+    def _anchor(
+        self, reruns: Reruns, comparison: Comparison, dimensions: Sequence[DimensionResult]
+    ) -> AnchorOutcome | None:
+        if self.work.anchor is None:
+            return None
+        cases = [case for case in self.work.prepared.suite.golden.cases if case in comparison.cases]
+        return judge_anchor(self.work.anchor, cases, reruns.records("candidate"), dimensions, self.session)
+
+    def _time(self, reruns: Reruns) -> None:
+        """Where latency is gated and main was not asked in this job, it is asked about some of the cases now."""
+        prepared = self.work.prepared
+        if not (prepared.recalled and prepared.suite.gate.latency) or self.session.deadline.remaining() <= 0:
+            return
+        cases = [case for case in self.plan.cases if case in reruns.first.asked and case not in prepared.same]
+        if self.session.purse.enough_for(2 * len(cases[:_TIMED])):
+            reruns.time(cases[:_TIMED])
+
+    def _told(
+        self,
+        first: FirstPass,
+        reruns: Reruns,
+        confirmation: Confirmation,
+        comparison: Comparison,
+        dimensions: tuple[DimensionResult, ...],
+        anchor: AnchorOutcome | None,
+    ) -> SuiteOutcome:
         prepared = self.work.prepared
         suite, base, candidate = prepared.suite, prepared.base, prepared.candidate
-        comparison = self._compare(reruns, confirmation)
         edits = golden_cases.edits(suite.golden, prepared.their_golden)
         added = [prepared.their_golden.cases[name] for name in edits.added]
         leaks, leaked_before = explain.leaks([*suite.golden.cases.values(), *added], base, candidate)
@@ -74,7 +109,7 @@ class Judgement:
         new_cases = self._run_new(added)
         return SuiteOutcome(
             suite=suite.name,
-            dimensions=decide(comparison, confirmation),
+            dimensions=dimensions,
             comparison=comparison,
             golden_cases=len(suite.golden.cases),
             flips=confirmation.flips,
@@ -87,6 +122,10 @@ class Judgement:
             base_header=first.headers["base"],
             base_stored=bool(prepared.recalled),
             calls=first.calls + reruns.calls + sum(record.asked for record in new_cases.values()),
+            policy=suite.gate,
+            fresh={side: reruns.of_this_job(side) for side in SIDES},
+            noise=noise(confirmation.question.cells, prepared.stored),
+            anchor=anchor,
         )
 
     def _compare(self, reruns: Reruns, confirmation: Confirmation) -> Comparison:

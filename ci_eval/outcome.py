@@ -6,19 +6,24 @@ Plain data. Strings that came from elsewhere are `Untrusted`; the bare ones are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ci_eval.changes import Changes
-from ci_eval.comparison import Comparison, Pair
+from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, passed_cases
+from ci_eval.config import GatePolicy
+from ci_eval.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Flip, Key
-from ci_eval.golden.cases import Edits
+from ci_eval.golden.cases import Edits, clusters_of
+from ci_eval.increases import Increase, increases
+from ci_eval.noise import Noise
 from ci_eval.plan import Budget
 from ci_eval.records import Header, Record
 from ci_eval.text import Untrusted
+from ci_eval.timing import LatencyComparison, compare_latency, timed
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
 Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped"]
@@ -34,6 +39,30 @@ class ChangeNote:
     """As in `temperature 0 → 0.7` or `12 rows added, 3 removed`."""
     diff: Untrusted | None = None
     """Lines of a prompt, as in a diff."""
+
+
+class Costs(NamedTuple):
+    base: SideCost
+    candidate: SideCost
+    compared: CostComparison
+
+
+@dataclass(frozen=True)
+class AnchorOutcome:
+    """The candidate beside a fixed state of the product that main may not creep below."""
+
+    ref: str
+    commit: str | None
+    dimensions: tuple[DimensionResult, ...]
+    """Judged by the anchor's own limit."""
+    blamed: tuple[str, ...]
+    """Dimensions that fail this change: where main was below the anchor already, a change that does not fall further
+    is not to blame."""
+    calls: int
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst([Verdict.PASS, *(one.verdict for one in self.dimensions if one.name in self.blamed)])
 
 
 @dataclass(frozen=True)
@@ -63,10 +92,17 @@ class SuiteOutcome:
     """Whether base is main's stored baseline; else it was evaluated in this job."""
     calls: int
     """Requests that were sent for this verdict, both sides together."""
+    policy: GatePolicy = field(default_factory=GatePolicy)
+    fresh: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    """By side, the answers of the confirmation, and those that were asked for their time alone."""
+    noise: Mapping[str, Noise] = field(default_factory=dict)
+    """By dimension, how far main differs from itself; empty where main has no two runs."""
+    anchor: AnchorOutcome | None = None
 
     @property
     def verdict(self) -> Verdict:
-        return worst(dimension.verdict for dimension in self.dimensions)
+        found = [one.verdict for one in self.dimensions] + [one.verdict for one in self.increases]
+        return worst([*found, self.anchor.verdict] if self.anchor else found)
 
     @property
     def part(self) -> bool:
@@ -78,6 +114,28 @@ class SuiteOutcome:
         """The first look's cells without those that are coin flips on main."""
         left_out = frozenset(self.quarantined)
         return tuple(pair for pair in self.comparison.pairs if (pair.case, pair.scorer) not in left_out)
+
+    @cached_property
+    def latency(self) -> LatencyComparison:
+        """On calls of this job alone: those of another day were timed under another load."""
+        sides = {"base": self.comparison.base, "candidate": self.comparison.candidate}
+        first = {side: () if self.base_stored else tuple(records.values()) for side, records in sides.items()}
+        base, candidate = (timed((*first[side], *self.fresh.get(side, ()))) for side in sides)
+        return compare_latency(base, candidate)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What one answer to every case cost on both sides."""
+        base, candidate = self.comparison.base, self.comparison.candidate
+        passed = passed_cases(self.gated, base_passed), passed_cases(self.gated, candidate_passed)
+        clusters = clusters_of(self.comparison.cases.values())
+        compared = compare_cost(base, candidate, passed, clusters)
+        return Costs(side_cost(base, passed[0]), side_cost(candidate, passed[1]), compared)
+
+    @cached_property
+    def increases(self) -> tuple[Increase, ...]:
+        """Latency and cost, where policy limits them."""
+        return tuple(increases(self.policy, self.latency, self.costs.compared))
 
     @cached_property
     def fates(self) -> Mapping[Key, Fate]:

@@ -12,7 +12,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -74,6 +74,10 @@ class Option:
     flips: float | None
     """The chance that two runs of the same side differ, from main's repeats; None: not known."""
     rank: float = 0.0
+
+    def with_more(self, other: Option) -> Option:
+        """The same case, compared with something else as well."""
+        return replace(self, first=self.first + other.first, again=self.again + other.again)
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,16 @@ class Work:
     evaluators: estimate.Evaluators
     question: Question
     history: History
+    anchor: Work | None = None
+    """The same candidate beside the suite's anchor, by the anchor's limit."""
 
     def options(self, ranks: Mapping[str, float] | None = None) -> list[Option]:
-        return estimate.options(self.prepared, self.evaluators, self.question, ranks)
+        own = estimate.options(self.prepared, self.evaluators, self.question, ranks)
+        if self.anchor is None:
+            return own
+        beside = self.anchor
+        more = estimate.options(beside.prepared, beside.evaluators, beside.question, candidate_known=True)
+        return [one.with_more(other) for one, other in zip(own, more, strict=True)]
 
     def terms(self) -> Terms:
         return estimate.terms(self.prepared, self.evaluators, self.question)

@@ -26,14 +26,27 @@ class Reruns:
     looked: dict[Side, dict[str, Record]] = field(default_factory=lambda: {"base": {}, "candidate": {}})
     """First looks that were asked for here: at cases that the first pass had lost, or had left out."""
     fresh: list[tuple[Side, Record]] = field(default_factory=list)
+    timed: list[tuple[Side, Record]] = field(default_factory=list)
+    """Asked for their time alone: they have no vote."""
+    first_number: int = FIRST_FRESH
 
     @property
     def calls(self) -> int:
-        return len(self.fresh) + sum(len(records) for records in self.looked.values())
+        return len(self.fresh) + len(self.timed) + sum(len(records) for records in self.looked.values())
 
     def records(self, side: Side) -> dict[str, Record]:
         """The first look of a side, with what was found of it here."""
         return {**self.first.records[side], **self.looked[side]}
+
+    def of_this_job(self, side: Side) -> tuple[Record, ...]:
+        """What was asked here beyond the first look, with a load that was the same for both sides."""
+        return tuple(record for own, record in (*self.fresh, *self.timed) if own == side)
+
+    def time(self, cases: Iterable[str]) -> None:
+        """Ask both sides about some cases once more, to compare how long they take."""
+        todo = [Rerun(case, side, 1) for case in cases for side in SIDES]
+        asked = self.asking.ask("timing", self._in_turn(todo))
+        self.timed += [(side, record) for side, _, record in asked if record]
 
     def confirm(self, question: Question) -> Confirmation:
         """Rerun what differs until every dimension is decided; what is open when time or money ends is inconclusive."""
@@ -83,7 +96,7 @@ class Reruns:
         case = self.asking.suite.golden.cases[rerun.case]
         request = evaluator.target.request(case)
         # Far from main's stored repeats, and from the cache: a model that draws by repeat must draw anew.
-        first = FIRST_FRESH + self.made[rerun.case, rerun.side]
+        first = self.first_number + self.made[rerun.case, rerun.side]
         self.made[rerun.case, rerun.side] += rerun.runs
         return [Job(case, first + number, request) for number in range(rerun.runs)]
 

@@ -20,7 +20,21 @@ def how_sure(outcome: GateOutcome) -> Iterator[Section]:
     named = len(outcome.suites) > 1
     for suite in outcome.suites:
         name: Text = (Untrusted(suite.suite), ": ") if named else ()
-        yield Section("How sure", (Paragraph((*name, *_certainty(suite))),), importance=93, folded=False)
+        text = Paragraph((*name, *_certainty(suite), *_noise(suite)))
+        yield Section("How sure", (text,), importance=93, folded=False)
+
+
+def _noise(suite: SuiteOutcome) -> Iterator[Piece]:
+    """How far main differs from itself, where that is known and not nothing."""
+    told = [(name, found) for name, found in suite.noise.items() if found.differing]
+    if suite.noise and not told and not suite.base_header.deterministic:
+        yield " Main's own repeats never differed."
+    for number, (name, found) in enumerate(told):
+        yield "; in " if number else " Two runs of main alone differ in "
+        share = f"{100 * float(found.differing):.1f} %"
+        yield from ((Untrusted(name), f" in {share}") if number else (f"{share} of the scores of ", Untrusted(name)))
+    if told:
+        yield "."
 
 
 def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:

@@ -7,8 +7,9 @@ from fractions import Fraction
 from itertools import chain
 
 from ci_eval.evidence import Limit
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome import GateOutcome, SuiteOutcome
 from ci_eval.report.document import CASE, SCORE, Text
+from ci_eval.report.limits import anchor_sentence, sentence
 from ci_eval.report.numbers import faithful, plain, points
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Verdict
@@ -22,6 +23,7 @@ NOT_JUDGED = {
 }
 
 
+_ENDED = "the gate ended before it could judge"
 _RAN_OUT = {"deadline": "time", "budget": "the budget of reruns"}
 
 
@@ -29,23 +31,32 @@ def headline(outcome: GateOutcome) -> Text:
     """What stands behind the verdict's word."""
     if outcome.reason in NOT_JUDGED:
         return (NOT_JUDGED[outcome.reason],)
-    dimensions = list(_dimensions(outcome))
-    named = [dimension for dimension in dimensions if dimension[1].verdict is outcome.verdict]
-    if outcome.reason == "stopped" or not named:
-        return ("the gate ended before it could judge",)
+    if outcome.reason == "stopped":
+        return (_ENDED,)
     if outcome.verdict is Verdict.PASS:
-        return (*_passed(result for _, result in dimensions), *_parts(outcome))
-    named.sort(key=lambda dimension: -dimension[1].worst_drop)
+        return (*_passed(result for suite in outcome.suites for result in suite.dimensions), *_parts(outcome))
+    why = list(_reasons(outcome))
+    return _several(why) if why else (_ENDED,)
+
+
+def _reasons(outcome: GateOutcome) -> Iterator[Text]:
+    """Everything that is behind the verdict, the largest drop first; with the suite's name where there are several."""
     say = _fell if outcome.verdict is Verdict.REGRESSION else _unknown
-    return _several([(*suite, *say(result)) for suite, result in named])
-
-
-def _dimensions(outcome: GateOutcome) -> Iterator[tuple[Text, DimensionResult]]:
-    """Every result, behind the name of its suite where there are several."""
+    found: list[tuple[Fraction, Text]] = []
     for suite in outcome.suites:
         name: Text = (Untrusted(suite.suite), ": ") if len(outcome.suites) > 1 else ()
-        for dimension in suite.dimensions:
-            yield name, dimension
+        named = [result for result in suite.dimensions if result.verdict is outcome.verdict]
+        found += [(result.worst_drop, (*name, *say(result))) for result in named]
+        found += [(Fraction(0), (*name, *words)) for words in _beside_scores(suite, outcome.verdict)]
+    yield from (words for _, words in sorted(found, key=lambda one: -one[0]))
+
+
+def _beside_scores(suite: SuiteOutcome, verdict: Verdict) -> Iterator[Text]:
+    anchor = suite.anchor
+    if anchor:
+        blamed = (one for one in anchor.dimensions if one.name in anchor.blamed and one.verdict is verdict)
+        yield from (anchor_sentence(anchor, one) for one in blamed)
+    yield from (sentence(one) for one in suite.increases if one.verdict is verdict)
 
 
 def _several(parts: list[Text]) -> Text:

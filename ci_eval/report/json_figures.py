@@ -12,7 +12,7 @@ from ci_eval.ranks import Quantile, quantile
 from ci_eval.ratio import Ratio
 from ci_eval.report.figures import traffic_of
 from ci_eval.report.numbers import decimal
-from ci_eval.report.performance import QUANTILES, Records, costs_of, latency_of, times, total
+from ci_eval.report.performance import QUANTILES, Records, times, total
 from ci_eval.slices import Passes, Slice, slices
 from ci_eval.text import log
 from ci_eval.traffic import Traffic
@@ -20,14 +20,14 @@ from ci_eval.traffic import Traffic
 
 def figures(suite: SuiteOutcome) -> dict[str, Any]:
     """What is told of a suite beside its verdict; None where it is not known."""
-    costs, latency = costs_of(suite), latency_of(suite)
+    costs, latency = suite.costs, suite.latency
     return {
         "slices": [_slice(one) for one in slices(suite)],
         "traffic": [_traffic(one) for one in traffic_of(suite)],
         "latency": {
-            "pairs": latency.pairs if latency else 0,
-            "ratio": _ratio(latency.ratio if latency else None),
-            "slower": bool(latency and latency.slower),
+            "pairs": latency.pairs,
+            "ratio": _ratio(latency.ratio),
+            "slower": latency.slower,
         },
         "cost": {
             "pairs": costs.compared.pairs,
@@ -40,7 +40,7 @@ def figures(suite: SuiteOutcome) -> dict[str, Any]:
 
 def sides(suite: SuiteOutcome) -> Iterator[dict[str, Any]]:
     """What base took, and then the candidate."""
-    costs, comparison = costs_of(suite), suite.comparison
+    costs, comparison = suite.costs, suite.comparison
     yield _side(comparison.base, costs.base)
     yield _side(comparison.candidate, costs.candidate)
 

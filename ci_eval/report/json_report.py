@@ -14,7 +14,8 @@ from ci_eval.comparison import Comparison, Pair
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Cell, Flip, Tally
 from ci_eval.golden.cases import Edits
-from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.increases import Increase
+from ci_eval.outcome import AnchorOutcome, ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.cases import pairs_of
 from ci_eval.report.json_figures import figures, sides
@@ -77,6 +78,9 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "golden_cases": suite.golden_cases,
         "cases": len(suite.comparison.cases),
         "dimensions": [_dimension(result) for result in suite.dimensions],
+        "increases": [_increase(one) for one in suite.increases],
+        "anchor": _anchor(suite.anchor),
+        "noise": {_text(name): round(float(found.differing), 6) for name, found in suite.noise.items()},
         "notes": [_note(note) for note in suite.notes],
         "broken": [_broken(pair, comparison, show=show) for pair in _stayed_broken(suite)],
         "repaired": _texts(case for case, stays in suite.repaired.items() if stays),
@@ -96,6 +100,28 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "candidate": candidate,
         **figures(suite),
         "calls": suite.calls,
+    }
+
+
+def _increase(one: Increase) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "verdict": one.verdict.value,
+        "ratio": [round(number, 4) for number in one.ratio] if one.ratio else None,
+        "limit_percent": _score(one.limit),
+        "pairs": one.pairs,
+    }
+
+
+def _anchor(found: AnchorOutcome | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "ref": _text(found.ref),
+        "commit": found.commit,
+        "verdict": found.verdict.value,
+        "blamed": _texts(found.blamed),
+        "dimensions": [_dimension(result) for result in found.dimensions],
     }
 
 

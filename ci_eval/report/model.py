@@ -9,6 +9,7 @@ from typing import get_args
 
 from ci_eval.changes import Role
 from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.report import limits
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts
 from ci_eval.report.document import (
@@ -51,6 +52,7 @@ def build(outcome: GateOutcome, *, show_outputs: bool = True) -> Report:
 
 def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]:
     yield _dimensions(suite, named=named)
+    yield from limits.anchor(suite)
     yield from _tampering(suite)
     yield from _warnings(suite)
     yield from flaky(suite.quarantined)
@@ -77,7 +79,7 @@ def _problem(outcome: GateOutcome) -> Iterator[Section]:
 
 def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
     headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
-    rows = tuple(_dimension(result) for result in suite.dimensions)
+    rows = (*(_dimension(result) for result in suite.dimensions), *limits.rows(suite))
     table = Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
     name = Untrusted(suite.suite) if named else None
     return Section("Dimensions", (table, *_about_scores(suite)), importance=100, folded=False, suite=name)

@@ -5,25 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
-from ci_eval.comparison import base_passed, candidate_passed, passed_cases
-from ci_eval.costs import CostComparison, SideCost, compare_cost, side_cost
-from ci_eval.golden.cases import clusters_of
-from ci_eval.outcome import SuiteOutcome
+from ci_eval.costs import SideCost
+from ci_eval.outcome import Costs, SuiteOutcome
 from ci_eval.ranks import Quantile, least_for, quantile
 from ci_eval.ratio import Ratio
 from ci_eval.records import Record
 from ci_eval.report.document import CASE, Noun, Paragraph, Section, Table, Text
 from ci_eval.report.numbers import decimal, dollars, signed
-from ci_eval.timing import LatencyComparison, compare_latency, timed
+from ci_eval.timing import LatencyComparison, timed
 
 QUANTILES = (0.5, 0.95, 0.99)
 Records = Mapping[str, Record]
 
 
 def performance(suite: SuiteOutcome) -> Iterator[Section]:
-    costs = costs_of(suite)
+    costs = suite.costs
     sentences = [*_latency_words(suite), *_cost_words(costs)]
     blocks = (_latency_table(suite), _cost_table(suite, costs), Paragraph((" ".join(sentences),)))
     yield Section("Latency, tokens and cost", blocks, importance=45)
@@ -32,21 +29,14 @@ def performance(suite: SuiteOutcome) -> Iterator[Section]:
 # --- latency ----------------------------------------------------------------------------------------------------------
 
 
-def latency_of(suite: SuiteOutcome) -> LatencyComparison | None:
-    """None where base was not asked in this job: calls of another day were timed under another load."""
-    if suite.base_stored:
-        return None
-    return compare_latency(timed(suite.comparison.base.values()), timed(suite.comparison.candidate.values()))
-
-
 def times(records: Records) -> list[float]:
     return [milliseconds for _, milliseconds in timed(records.values())]
 
 
 def slower(suite: SuiteOutcome) -> Iterator[Text]:
     """The warning, where it surely is."""
-    found = latency_of(suite)
-    if found and found.slower and found.ratio:
+    found = suite.latency
+    if found.slower and found.ratio:
         yield (f"Slower: {_takes(found.ratio)} on {CASE.count(found.pairs)} that both sides were asked in this job.",)
 
 
@@ -74,7 +64,7 @@ def _quantile(found: Quantile) -> str:
 def _latency_words(suite: SuiteOutcome) -> Iterator[str]:
     yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict."
     if suite.base_stored:
-        yield "The base's answers were timed when main's baseline was stored, so latencies are not compared."
+        yield "The base's answers here were timed when main's baseline was stored."
     sides = [suite.comparison.candidate] + ([] if suite.base_stored else [suite.comparison.base])
     cached = sum(record.cached_at is not None and not record.reused for side in sides for record in side.values())
     if cached:
@@ -83,7 +73,7 @@ def _latency_words(suite: SuiteOutcome) -> Iterator[str]:
     if reused:
         yield f"{CASE.count(reused)} asked the model the same on both sides: answered once, and not timed for this PR."
     yield from _bounds([len(times(records)) for _, records in _sides(suite)])
-    yield from _compared(latency_of(suite))
+    yield from _compared(suite.latency)
 
 
 def _bounds(counts: Sequence[int]) -> Iterator[str]:
@@ -94,13 +84,13 @@ def _bounds(counts: Sequence[int]) -> Iterator[str]:
         yield "In brackets 95 % intervals" + (f"; too few answers have no upper end ({needs})." if short else ".")
 
 
-def _compared(found: LatencyComparison | None) -> Iterator[str]:
-    if found is None or not found.pairs:
+def _compared(found: LatencyComparison) -> Iterator[str]:
+    if not found.pairs:
         return
     if found.ratio is None:
-        yield f"Only {CASE.count(found.pairs)} timed on both sides: too few to compare latencies."
+        yield f"Only {CASE.count(found.pairs)} timed on both sides in this job: too few to compare latencies."
     else:
-        yield f"On {CASE.count(found.pairs)} timed on both sides {_takes(found.ratio)}."
+        yield f"On {CASE.count(found.pairs)} timed on both sides in this job {_takes(found.ratio)}."
 
 
 def _takes(ratio: Ratio) -> str:
@@ -108,20 +98,6 @@ def _takes(ratio: Ratio) -> str:
 
 
 # --- tokens and cost --------------------------------------------------------------------------------------------------
-
-
-class Costs(NamedTuple):
-    base: SideCost
-    candidate: SideCost
-    compared: CostComparison
-
-
-def costs_of(suite: SuiteOutcome) -> Costs:
-    base, candidate = suite.comparison.base, suite.comparison.candidate
-    passed = passed_cases(suite.gated, base_passed), passed_cases(suite.gated, candidate_passed)
-    clusters = clusters_of(suite.comparison.cases.values())
-    compared = compare_cost(base, candidate, passed, clusters)
-    return Costs(side_cost(base, passed[0]), side_cost(candidate, passed[1]), compared)
 
 
 def _cost_table(suite: SuiteOutcome, costs: Costs) -> Table:

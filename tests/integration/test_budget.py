@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -124,7 +125,8 @@ def test_money_that_ends_is_inconclusive_and_never_overspent(folder: Path) -> No
         nonlocal calls
         with lock:
             calls += 1
-            return says("right" if calls <= CASES * 5 or calls % 2 else "wrong")
+            heads = hashlib.sha256(str(calls).encode()).digest()[0] % 2
+        return says("right" if calls <= CASES * 5 or heads else "wrong")
 
     with OpenAIServer(coin) as server:
         ran = gate(remembered(folder, server, usd=14))
