@@ -211,7 +211,8 @@ class TestCode:
 
         assert (ran.code, ran.json["verdict"]) == (1, "regression")
         (dimension,) = ran.json["suites"][0]["dimensions"]
-        assert (dimension["base"], dimension["broke"]) == ("100.0000", 2)
+        assert dimension["base"] == "100.0000", "base ran its own documents"
+        assert dimension["broke"] >= 1, "and is believed as soon as enough of what broke stayed broken"
         (note,) = ran.json["suites"][0]["notes"]
         assert (note["role"], note["path"], note["words"]) == ("code", "bot/documents.py", ["changed"])
 
