@@ -102,6 +102,19 @@ class TestCompare:
         lower = sum(one.ratio is not None and one.ratio.value < 1 for one in found)
         assert 120 <= lower <= 180
 
+    def test_a_provider_that_is_slow_for_a_while_is_slow_for_both(self) -> None:
+        """Twice as slow during three tenths of the job, in which the sides take turns."""
+        rng, found = random.Random(9), 0
+        for _ in range(100):
+            slow = rng.randrange(100)
+            waves = [2.0 if (number - slow) % 100 < 30 else 1.0 for number in range(100)]
+            base, candidate = (
+                [(f"case-{number}", wave * rng.lognormvariate(6, 0.5)) for number, wave in enumerate(waves)]
+                for _ in range(2)
+            )
+            found += compare_latency(base, candidate).slower
+        assert found == 0
+
     def test_half_as_slow_again_is_seen(self) -> None:
         rng = random.Random(5)
 
