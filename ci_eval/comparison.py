@@ -71,7 +71,11 @@ class Comparison:
 def pair_up(
     cases: Mapping[str, Case], scorers: ScorerSet, base: Mapping[str, Record], candidate: Mapping[str, Record]
 ) -> Comparison:
-    """Pair two runs over the cases of base's golden set; what is missing on a side stays in as missing."""
+    """Pair two runs over some cases of base's golden set; what is missing on a side stays in as missing.
+
+    Records of other cases are left out: main's stored run has all of them, whatever part is run now.
+    """
+    base, candidate = ({case: side[case] for case in cases if case in side} for side in (base, candidate))
     base_cells, candidate_cells = _cells(base.values()), _cells(candidate.values())
     pairs = tuple(
         Pair(

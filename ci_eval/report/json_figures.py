@@ -40,9 +40,8 @@ def figures(suite: SuiteOutcome) -> dict[str, Any]:
 
 def sides(suite: SuiteOutcome) -> Iterator[dict[str, Any]]:
     """What base took, and then the candidate."""
-    costs, comparison = suite.costs, suite.comparison
-    yield _side(comparison.base, costs.base)
-    yield _side(comparison.candidate, costs.candidate)
+    yield _side(suite.comparison.base, suite.costs.base)
+    yield _side(suite.comparison.candidate, suite.costs.candidate)
 
 
 def _slice(one: Slice) -> dict[str, Any]:
@@ -82,16 +81,16 @@ def _ratio(ratio: Ratio | None) -> dict[str, float] | None:
 
 
 def _side(records: Records, cost: SideCost) -> dict[str, Any]:
-    latencies, answers = times(records), list(records.values())
+    latencies, every = times(records), list(records.values())
     quantiles = {f"p{100 * q:.0f}": quantile(latencies, q) for q in QUANTILES} if latencies else {}
     return {
         "timed": len(latencies),
         "latency_ms": {name: found.value for name, found in quantiles.items()},
         "latency_interval_ms": {name: _ends(found) for name, found in quantiles.items()},
-        "tokens_in": total(answers, lambda one: one.tokens_in),
-        "tokens_out": total(answers, lambda one: one.tokens_out),
-        "tokens_cached": total(answers, lambda one: one.tokens_cached),
-        "tokens_reasoning": total(answers, lambda one: one.tokens_reasoning),
+        "tokens_in": total(every, lambda one: one.tokens_in),
+        "tokens_out": total(every, lambda one: one.tokens_out),
+        "tokens_cached": total(every, lambda one: one.tokens_cached),
+        "tokens_reasoning": total(every, lambda one: one.tokens_reasoning),
         "answers": cost.answers,
         "priced": cost.priced,
         "cost_usd": _significant(cost.dollars) if cost.priced else None,

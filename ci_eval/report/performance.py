@@ -65,11 +65,12 @@ def _latency_words(suite: SuiteOutcome) -> Iterator[str]:
     yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict."
     if suite.base_stored:
         yield "The base's answers here were timed when main's baseline was stored."
-    sides = [suite.comparison.candidate] + ([] if suite.base_stored else [suite.comparison.base])
+    base, candidate = suite.comparison.base, suite.comparison.candidate
+    sides = [candidate] if suite.base_stored else [candidate, base]
     cached = sum(record.cached_at is not None and not record.reused for side in sides for record in side.values())
     if cached:
         yield f"{Noun('answer', 'answers').count(cached)} came out of the response cache, not timed."
-    reused = sum(record.reused for record in suite.comparison.candidate.values())
+    reused = sum(record.reused for record in candidate.values())
     if reused:
         yield f"{CASE.count(reused)} asked the model the same on both sides: answered once, and not timed for this PR."
     yield from _bounds([len(times(records)) for _, records in _sides(suite)])

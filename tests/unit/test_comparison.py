@@ -34,6 +34,7 @@ def test_records_of_cases_that_base_does_not_have_are_left_out() -> None:
     both = {"a": record("a"), "new": record("new", cell(False))}
     found = pair_up(cases.cases, scorer_set(cases), both, both)
     assert [pair.case for pair in found.pairs] == ["a"]
+    assert (set(found.base), set(found.candidate)) == ({"a"}, {"a"}), "so that no total of theirs counts them"
 
 
 def test_cells_of_a_scorer_that_base_does_not_have_are_left_out() -> None:
