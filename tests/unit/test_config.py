@@ -130,7 +130,7 @@ class TestProviders:
             ("api: local, stream: true", ": the local model does not stream; remove stream"),
             ("api: anthropic", ": the api anthropic needs a key; name the variable that holds it in key_env"),
             ("api: google", ": the api google needs a key; name the variable that holds it in key_env"),
-            ("api: github, base_url: https://models.github.ai/inference", ": the api github has one address, and its token"),
+            ("api: github, base_url: https://models.github.ai/inference", ": the api github has one address"),
             ("api: openai, key_env: GITHUB_TOKEN", ".key_env: a variable of the runner cannot be a model's key"),
             ("key_env: GITHUB_TOKEN, api: anthropic", ".key_env: a variable of the runner cannot be a model's key"),
             ("api: github, key_env: GITHUB_ENV", ".key_env: a variable of the runner cannot be a model's key"),
