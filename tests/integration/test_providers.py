@@ -541,6 +541,12 @@ class TestStreamsThatBreak:
         error = failed(api, lambda _: Answer(200, body), stream=True)
         assert (error.cause, error.about_request) == ("the provider broke off its answer with an error", False)
 
+    @pytest.mark.parametrize("api", ["openai", "google"])
+    def test_an_answer_without_its_end_is_half_an_answer(self, api: str) -> None:
+        """Also where the stream itself ends as it should."""
+        body = STREAMED[api].replace(b'"stop"', b"null").replace(b'"STOP"', b"null")
+        assert failed(api, lambda _: Answer(200, body), stream=True).cause == "a stream that broke off before its end"
+
     def test_a_server_that_does_not_stream_is_told_so(self) -> None:
         whole = chat.completion(chat.message("Hello"))
         assert "broke off" in failed("openai", lambda _: Answer(200, whole), stream=True).cause

@@ -34,6 +34,7 @@ from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usag
 from ci_eval.reader import ROW_LIMIT
 from ci_eval.records import Record, Run, RunFile, parse, to_bytes
 from ci_eval.runner import Evaluator, Job
+from ci_eval.scorers.base import Answer, Score, binary
 from ci_eval.text import Untrusted
 
 CASES = tuple(a_case(name) for name in "abcde")
@@ -299,7 +300,7 @@ def test_an_answer_that_is_only_tool_calls_is_scored_and_kept() -> None:
     assert (one.output, one.error, len(one.cells)) == (Untrusted(""), None, 1)
 
 
-@pytest.mark.parametrize("calls", [[("\x00" * 90_000, "\x00" * 90_000)] * 3, [("a", "{}")] * 5000])
+@pytest.mark.parametrize("calls", [[("\x00" * 90_000, "\x00" * 90_000)] * 3, [("a", "{}")] * 40_000])
 def test_tool_calls_of_megabytes_make_a_row_that_can_be_read(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
     said = Reply(Untrusted("\x00" * 1_000_000), "stop", Usage(), calling(*calls).tool_calls)
     found = run(Scripted(lambda *_: said), cases=CASES[:1])
@@ -319,3 +320,17 @@ def test_an_answer_costs_what_its_tokens_cost() -> None:
     asking = replace(made(Scripted(), CASES[:1]), cost=lambda usage: Decimal(usage.tokens_in or 0) / 1000)
     (one,) = asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
     assert one.cost_usd == 0.007
+
+
+def test_scorers_see_the_tool_calls() -> None:
+    seen: list[Answer] = []
+
+    def judge(answer: Answer, _: Case) -> Score:
+        seen.append(answer)
+        return binary(True, "fine")
+
+    asking = made(Scripted(lambda *_: calling(("track", "{}"))), CASES[:1])
+    bound = {name: replace(scorer, judge=judge) for name, scorer in asking.bound.items()}
+    asking = replace(asking, bound=bound)
+    asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
+    assert [(answer.text, [call.name.text() for call in answer.tool_calls]) for answer in seen] == [("", ["track"])]
