@@ -117,7 +117,7 @@ class ProviderPolicy(Strict):
         if self.api == "local" and self.stream:
             raise wrong("the local model does not stream", "remove stream")
         if self.api == "github" and self.base_url:
-            raise wrong("GitHub Models has one address, and its token goes nowhere else", "remove base_url")
+            raise wrong("the api github has one address, and its token goes nowhere else", "remove base_url")
         if self.api in {"anthropic", "google"} and not (self.base_url or self.key_env):
             raise wrong(f"the api {self.api} needs a key", "name the variable that holds it in key_env")
         if self.extra_parameters and self.api not in {"openai", "azure"}:

@@ -84,9 +84,8 @@ def unit_vector(value: object) -> Sequence[float]:
         raise MisshapenError("not numbers")
     try:
         length = math.hypot(*numbers)
-        vector = [number / length for number in numbers]
-    except (OverflowError, ZeroDivisionError):
-        raise MisshapenError("no direction") from None
-    if not all(map(math.isfinite, vector)):
+    except OverflowError:  # a whole number beyond every float
+        length = math.inf
+    if not (length and math.isfinite(length)):
         raise MisshapenError("no direction")
-    return vector
+    return [number / length for number in numbers]

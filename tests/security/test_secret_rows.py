@@ -33,7 +33,14 @@ CANARY = "sk-canary-0123456789"
 POLICY = {
     "version": 1,
     "providers": {
-        "house": {"api": "openai", "base_url": "http://localhost:1/v1", "key_env": "KEY", "max_concurrency": 1}
+        "house": {
+            "api": "openai",
+            "base_url": "http://localhost:1/v1",
+            "key_env": "KEY",
+            "max_concurrency": 1,
+            "extra_parameters": ["min_p"],
+            "prices": {"m": {"input": 1, "output": 1}},
+        }
     },
     "suites": {
         "s": {
@@ -51,7 +58,9 @@ POLICY = {
 CASE = {"id": "a", "input": "x", "stratum": "edge", "category": "c", "tags": ["t"], "context": ["x"], "scorers": [{}],
         "human": {"tone": 1}, "cluster": "c"}  # fmt: skip
 CONFIG = {"provider": "p", "model": "m", "temperature": 0, "max_tokens": 1, "top_p": 1, "seed": 1, "stop": ["x"],
-          "response_format": {}, "train": "t"}  # fmt: skip
+          "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}, "train": "t",
+          "tools": [{"type": "function", "function": {"name": "f"}}], "extra": {"min_p": 1},
+          "tool_choice": {"type": "function", "function": {"name": "f"}}}  # fmt: skip
 
 
 def spoiled(value: JSON, bad: JSON) -> Iterator[JSON]:

@@ -146,6 +146,7 @@ def test_one_door_sends() -> None:
     assert users("requests") == {"transport", "github.client"}
     assert users("github") == {"github.client"}
     assert users("socket", "ssl") <= {"transport"}
+    assert users("genai_prices") == {"prices"}  # it could fetch newer prices, and is never asked to
 
 
 def test_one_door_reads_and_writes_files() -> None:
@@ -227,7 +228,18 @@ def test_the_environment_is_read_at_the_roof_only() -> None:
 
 # --- what is loaded ---------------------------------------------------------------------------------------------------
 
-HEAVY = ("github", "numpy", "requests", "urllib3", "jsonschema", "tokenizers", "safetensors", "scipy", "rich.console")
+HEAVY = (
+    "github",
+    "numpy",
+    "requests",
+    "urllib3",
+    "jsonschema",
+    "tokenizers",
+    "safetensors",
+    "scipy",
+    "rich.console",
+    "genai_prices",
+)
 
 
 def loaded_by(*arguments: str, cwd: Path) -> set[str]:

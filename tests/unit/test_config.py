@@ -10,6 +10,7 @@ from repo import Repo
 from ci_eval import config
 from ci_eval.config import Config, Policy
 from ci_eval.errors import InputError
+from ci_eval.evaluation import required_keys
 from ci_eval.reader import read_yaml, validate
 
 FULL = """\
@@ -97,6 +98,63 @@ class TestLoading:
             config.load(at, "other/gate.yaml")
         with pytest.raises(InputError, match=r"^missing.yaml: is not in the repository"):
             config.load(at, "missing.yaml")
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        ("provider", "variable"),
+        [
+            ("{api: github}", "GITHUB_TOKEN"),
+            ("{api: github, key_env: GITHUB_TOKEN}", "GITHUB_TOKEN"),
+            ("{api: github, key_env: MODELS_TOKEN}", "MODELS_TOKEN"),
+            ("{api: anthropic, key_env: CLAUDE}", "CLAUDE"),
+            ('{api: anthropic, base_url: "http://localhost:1/v1"}', None),
+            ("{api: local}", None),
+        ],
+    )
+    def test_the_variable_that_is_read(self, provider: str, variable: str | None) -> None:
+        """The workflow's own token is a key for GitHub Models, and for nothing else."""
+        whole = loaded(changed("{api: local}", provider))
+        assert whole.policy.providers["local"].key_variable == variable
+        assert required_keys(whole) == ({variable} if variable else set())
+
+
+AZURE = "api: azure, key_env: K, base_url: https://a.openai.azure.com"
+HALF = "base_url and api_version do not fit each other; end base_url in /openai/v1, or write the bare"
+
+
+class TestProviders:
+    @pytest.mark.parametrize(
+        ("provider", "said"),
+        [
+            ("api: local, stream: true", ": the local model does not stream; remove stream"),
+            ("api: anthropic", ": the api anthropic needs a key; name the variable that holds it in key_env"),
+            ("api: google", ": the api google needs a key; name the variable that holds it in key_env"),
+            ("api: github, base_url: https://models.github.ai/inference", ": the api github has one address"),
+            ("api: openai, key_env: GITHUB_TOKEN", ".key_env: a variable of the runner cannot be a model's key"),
+            ("key_env: GITHUB_TOKEN, api: anthropic", ".key_env: a variable of the runner cannot be a model's key"),
+            ("api: github, key_env: GITHUB_ENV", ".key_env: a variable of the runner cannot be a model's key"),
+            ("api: github, key_env: ACTIONS_ID_TOKEN_REQUEST_TOKEN", ".key_env: a variable of the runner cannot be"),
+            ("api: azure, key_env: K", ": azure needs base_url and key_env; add https://NAME.openai.azure.com/openai/v1"),
+            ("api: azure, base_url: https://a.openai.azure.com/openai/v1", ": azure needs base_url and key_env"),
+            (AZURE, f": {HALF}"),
+            (f"{AZURE}/openai/v1/, api_version: 2024-10-21", f": {HALF}"),
+            (f"{AZURE}, api_version: x&y", ".api_version: must match"),
+            ("api: openai, api_version: 2024-10-21", ": api_version belongs to azure; remove it, or write api: azure"),
+            ("api: github, extra_parameters: [min_p]", ": the api github takes no extra_parameters; remove them"),
+            ("api: openai, extra_parameters: [messages]", ".extra_parameters.0: not a parameter that a model config"),
+            ("api: openai, extra_parameters: [n]", ".extra_parameters.0: not a parameter that a model config may set"),
+            ("api: openai, prices: {m: {input: 1}}", '.prices.m: "output" is missing'),
+            ("api: openai, prices: {m: {input: -1, output: 1}}", ".prices.m.input: must be at least 0"),
+        ],
+    )  # fmt: skip
+    def test_what_does_not_fit_the_api(self, provider: str, said: str) -> None:
+        found = refusal(changed("local: {api: local}", f"x: {{{provider}}}"))
+        assert found.startswith(f"ci-eval.yaml:2: providers.x{said}")
+
+    @pytest.mark.parametrize("rest", ["/openai/v1", ", api_version: 2024-10-21", ", api_version: 2025-04-01-preview"])
+    def test_both_ways_to_azure(self, rest: str) -> None:
+        assert loaded(changed("local: {api: local}", f"x: {{{AZURE}{rest}}}")).policy.providers["x"].api == "azure"
 
 
 class TestWhatIsRefused:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,11 @@ from making import case as a_case
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import ProviderError, Reply, Request
+from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.reader import ROW_LIMIT
-from ci_eval.records import Record, RunFile, parse
+from ci_eval.records import Record, Run, RunFile, parse, to_bytes
 from ci_eval.runner import Evaluator, Job
+from ci_eval.scorers.base import Answer, Score, binary
 from ci_eval.text import Untrusted
 
 CASES = tuple(a_case(name) for name in "abcde")
@@ -281,3 +284,53 @@ def test_an_answer_of_megabytes_makes_a_row_that_can_be_read(tmp_path: Path, cha
 def test_a_job_knows_its_request() -> None:
     asking = made(Scripted())
     assert asking.jobs(CASES[:1], 1) == [Job(CASES[0], 0, target().request(CASES[0]))]
+
+
+# --- tools and costs --------------------------------------------------------------------------------------------------
+
+
+def calling(*calls: tuple[str, str]) -> Reply:
+    made = tuple(ToolCall(Untrusted(name), Untrusted(arguments)) for name, arguments in calls)
+    return Reply(Untrusted(""), "stop", Usage(7, 3), made)
+
+
+def test_an_answer_that_is_only_tool_calls_is_scored_and_kept() -> None:
+    (one,) = run(Scripted(lambda *_: calling(("track", '{"id": 7}'))), cases=CASES[:1])
+    assert [(call.name.text(), call.arguments.text()) for call in one.tool_calls] == [("track", '{"id": 7}')]
+    assert (one.output, one.error, len(one.cells)) == (Untrusted(""), None, 1)
+
+
+@pytest.mark.parametrize("calls", [[("\x00" * 90_000, "\x00" * 90_000)] * 3, [("a", "{}")] * 40_000])
+def test_tool_calls_of_megabytes_make_a_row_that_can_be_read(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
+    said = Reply(Untrusted("\x00" * 1_000_000), "stop", Usage(), calling(*calls).tool_calls)
+    found = run(Scripted(lambda *_: said), cases=CASES[:1])
+    file = RunFile(tmp_path / "run.jsonl")
+    file.start(header())
+    file.add(found[0])
+    assert max(map(len, file.path.read_text().split("\n"))) < ROW_LIMIT
+    assert parse(file.path.read_bytes(), "run.jsonl").records == tuple(found)
+
+
+def test_texts_that_are_hidden_take_tool_calls_with_them() -> None:
+    (one,) = run(Scripted(lambda *_: calling(("track", '{"card": "4111"}'))), cases=CASES[:1])
+    assert "4111" not in to_bytes(Run(header(), (one,)).without_texts()).decode()
+
+
+def test_an_answer_costs_what_its_tokens_cost() -> None:
+    asking = replace(made(Scripted(), CASES[:1]), cost=lambda usage: Decimal(usage.tokens_in or 0) / 1000)
+    (one,) = asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
+    assert one.cost_usd == 0.007
+
+
+def test_scorers_see_the_tool_calls() -> None:
+    seen: list[Answer] = []
+
+    def judge(answer: Answer, _: Case) -> Score:
+        seen.append(answer)
+        return binary(True, "fine")
+
+    asking = made(Scripted(lambda *_: calling(("track", "{}"))), CASES[:1])
+    bound = {name: replace(scorer, judge=judge) for name, scorer in asking.bound.items()}
+    asking = replace(asking, bound=bound)
+    asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
+    assert [(answer.text, [call.name.text() for call in answer.tool_calls]) for answer in seen] == [("", ["track"])]

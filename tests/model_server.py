@@ -1,0 +1,112 @@
+"""A model API on loopback: a real server whose answers a test writes as a function of the request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+KEY = "sk-test-0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as the server got it."""
+
+    path: str
+    """With its query."""
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Mapping[str, Any] | bytes
+    """JSON, or bytes as they are."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Behaviour = Callable[[Asked], Answer]
+
+
+def events(*parts: Mapping[str, Any] | str, names: bool = False) -> bytes:
+    """Server-sent events; `names`: each with an `event:` line that says its type, as Anthropic has it."""
+    lines = []
+    for part in parts:
+        name = f"event: {part['type']}\n" if names and isinstance(part, Mapping) else ""
+        lines.append(f"{name}data: {part if isinstance(part, str) else json.dumps(part)}\n\n")
+    return "".join(lines).encode()
+
+
+def pieces(text: str) -> list[str]:
+    """A text as it is streamed: in parts of a few characters."""
+    return [text[at : at + 4] for at in range(0, len(text), 4)]
+
+
+class ModelServer:
+    """Answers every POST by `behaviour`; `asked` remembers every request."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.asked: list[Asked] = []
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.owner = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> ModelServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def last(self) -> Asked:
+        return self.asked[-1]
+
+    def answer(self, asked: Asked) -> Answer:
+        with self._lock:
+            self.asked.append(asked)
+        return self.behaviour(asked)
+
+
+class _Server(ThreadingHTTPServer):
+    owner: ModelServer
+    daemon_threads = False  # so that closing the server waits for its threads, and no socket outlives a test
+    request_queue_size = 128
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP/1.0, a connection for each request: closing the server never waits for a client that keeps one open."""
+
+    server: _Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.owner.answer(Asked(self.path, headers, body))
+        data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+        """Nothing: `asked` remembers."""
