@@ -29,7 +29,7 @@ def advice(headers: Mapping[str, str], now: datetime, *, refused: bool) -> Advic
         if asked:
             return asked
     pause = max(_resets(headers, now), default=0.0)
-    return Advice(pause, rough=refused and pause.is_integer())
+    return Advice(pause, rough=refused and pause > 0 and pause.is_integer())
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

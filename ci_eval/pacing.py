@@ -67,6 +67,7 @@ class Window:
     most: int
     _size: float = field(init=False)
     _since: float | None = None
+    _slow: bool = False
     _halved: bool = False
     _recent: float = 0.0
     best: float = math.inf
@@ -76,20 +77,25 @@ class Window:
         self._size = float(min(_FIRST_WINDOW, self.most))
 
     def size(self, now: float) -> float:
-        if self._since is None or (self._halved and self.best == math.inf):
+        if self._since is None or self._waits_for_an_answer:
             return self._size
-        passed = now - self._since
         if self.best == math.inf:
-            return min(self.most, self._size + passed / _UNANSWERED_SPACING)
-        return min(self.most, self._size * 2 ** min(10.0, passed / (_ROUNDS * self.best)))
+            return min(self.most, self._size + (now - self._since) / _UNANSWERED_SPACING)
+        passed = min(now - self._since, self.best)  # silence is no reason to grow
+        return min(self.most, self._size * 2 ** (passed / (_ROUNDS * self.best)))
+
+    @property
+    def _waits_for_an_answer(self) -> bool:
+        return self._slow or (self._halved and self.best == math.inf)
 
     def until(self, size: int, now: float) -> float:
         """Seconds until it is that large; endless if only an answer can make it so."""
-        if size > self.most or self._since is None or (self._halved and self.best == math.inf):
+        if size > self.most or self._since is None or self._waits_for_an_answer:
             return math.inf
         if self.best == math.inf:
             return max(0.0, (size - self._size) * _UNANSWERED_SPACING + self._since - now)
-        return max(0.0, math.log2(size / self._size) * _ROUNDS * self.best + self._since - now)
+        needed = math.log2(size / self._size) * _ROUNDS * self.best
+        return max(0.0, needed + self._since - now) if needed <= self.best else math.inf
 
     def started(self, now: float) -> None:
         if self._since is None:
@@ -98,11 +104,10 @@ class Window:
     def answered(self, took: float, now: float) -> None:
         """`took`: the answer's latency in seconds."""
         first = self.best == math.inf
-        size = self.size(now)
+        self._size, self._since = self.size(now), now
         self._recent = took if first else self._recent + (took - self._recent) / 8
         self.best = max(0.001, min(self.best, self._recent))
-        if first or self._recent > _LATENCY_HOLDS * self.best + _SHORT_HOLD:
-            self._size, self._since = size, now
+        self._slow = self._recent > _LATENCY_HOLDS * self.best + _SHORT_HOLD
 
     def halve(self, now: float) -> None:
         self._size, self._since, self._halved = max(1.0, self.size(now) / 2), now, True

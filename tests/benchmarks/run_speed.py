@@ -155,7 +155,8 @@ def ours(row: Row) -> Took:
     with wire_server(row.server) as port, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         project(folder, port, row)
-        return timed([str(Path(sys.executable).with_name("ci-eval")), "run", "--quiet", "--json"], folder, port)
+        program = str(Path(sys.executable).with_name("ci-eval"))
+        return timed([program, "run", "--quiet", "--json", "--no-cache"], folder, port)
 
 
 def bare(row: Row) -> Took:
