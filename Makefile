@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types workflows container-test simulate lock clean help
+.PHONY: demo test check lint types workflows container-test simulate bench lock clean help
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,9 @@ container-test: $(READY) ## Build the image and run it as GitHub does, on a real
 
 simulate: $(READY) ## Drive the shipped rule without a model, and print what it promises
 	$(BIN)/python tests/benchmarks/gate_simulation.py
+
+bench: $(READY) ## Time whole runs against a server on loopback, beside a bare loop of requests
+	$(BIN)/python tests/benchmarks/run_speed.py
 
 lock: $(READY) ## Bring requirements/*.lock up to requirements/*.in
 	$(BIN)/python -m pip install --quiet uv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -37,17 +38,20 @@ class Asking:
         progress = self.session.progress
         progress.start(f"{self.suite.name}: {what}", len(jobs))
 
-        def seen(index: int, record: Record) -> None:
-            self.files[jobs[index][0]].add(record)
-            if record.asked:
-                self.session.pay(record)
-            progress.advance(record)
-
         def may() -> bool:
             return self.session.purse.left > 0 and may_start()
 
         try:
-            records = run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen, may)
+            with ExitStack() as open_files:
+                add = {side: open_files.enter_context(file.adding()) for side, file in self.files.items()}
+
+                def seen(index: int, record: Record) -> None:
+                    add[jobs[index][0]](record)
+                    if record.asked:
+                        self.session.pay(record)
+                    progress.advance(record)
+
+                records = run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen, may)
         finally:
             progress.finish()
         return [(side, job, record) for (side, job), record in zip(jobs, records, strict=True)]

@@ -106,9 +106,13 @@ class ProviderPolicy(Strict):
     prices: dict[Annotated[str, Field(min_length=1, max_length=200)], Price] = Field(default_factory=dict)
     """Prices by model or pattern (`gpt-4o*`), the first that matches; without one, those that genai-prices lists."""
     max_concurrency: Annotated[int, Field(ge=1, le=512)] = 16
-    """Requests under way at once."""
+    """Requests under way at once, at most: it starts with fewer and goes back when the server asks for it."""
+    requests_per_minute: Annotated[int | float, Field(gt=0, le=1_000_000)] | None = None
+    """Never more than this; without it, the server's own answers say how fast."""
+    tokens_per_minute: Annotated[int | float, Field(gt=0, le=1_000_000_000)] | None = None
+    """In and out together, as the server counts them after each answer; the next is taken to cost as much."""
     timeout_seconds: Annotated[int | float, Field(gt=0, le=3600)] = 60
-    """The longest that one request may take, retries included."""
+    """The longest that one request may take, retries included; waiting for the server's limits is not counted."""
 
     @model_validator(mode="after")
     def _fits_its_api(self) -> ProviderPolicy:

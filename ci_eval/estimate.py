@@ -132,6 +132,12 @@ def _disagreement(stored: Stored) -> float:
     return 2 * stored.passes * (stored.runs - stored.passes) / (stored.runs * (stored.runs - 1))
 
 
+def _limit(prepared: Prepared) -> float | None:
+    """Calls a second that policy allows the candidate's provider."""
+    provider = prepared.suite.config.policy.providers.get(prepared.candidate.target.lane)
+    return provider.requests_per_minute / 60 if provider and provider.requests_per_minute else None
+
+
 def terms(prepared: Prepared, evaluators: Evaluators, question: Question) -> Terms:
     """How the calls of this suite are made, and how they are judged."""
     records = prepared.recalled.repeats if prepared.recalled else ()
@@ -139,7 +145,7 @@ def terms(prepared: Prepared, evaluators: Evaluators, question: Question) -> Ter
     limits = [limit for limit in question.limits.values() if limit != "any"]
     return Terms(
         concurrency=min(evaluator.concurrency for evaluator in evaluators.values()),
-        calls_per_second=None,
+        calls_per_second=_limit(prepared),
         slowest=percentile(times, 0.99) if times else 0.0,
         max_drop=min(limits, default=Fraction(1)),
     )

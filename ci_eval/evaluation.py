@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -15,7 +16,6 @@ from ci_eval import __version__
 from ci_eval.answering import Answerer, connect_target
 from ci_eval.cache import CachedProvider, ResponseCache
 from ci_eval.changes import FileChange
-from ci_eval.comparison import candidate_passed, pair_up, share
 from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject, SuitePolicy, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
@@ -27,7 +27,7 @@ from ci_eval.providers.registry import EMBEDDING, connect_embedder, local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Key, Record, Run, RunFile, safe_word
 from ci_eval.resume import resumed
-from ci_eval.runner import Evaluator, Job
+from ci_eval.runner import Evaluator, Job, whole
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
@@ -82,6 +82,9 @@ class Session:
     """Keep what the run file holds of the same inputs."""
     file: Path | None = None
     """The run file, where one suite is evaluated and it has a name of its own."""
+
+    keep: Callable[[Record], Record] = whole
+    """What stays in memory of a record of a full run; all of it is in the run file."""
 
     def run_file(self, suite: str, name: str) -> Path:
         return self.file or self.out / suite / f"{name}.jsonl"
@@ -250,17 +253,19 @@ class Suite:
         file.start(header, kept.values())
         todo = [job for job in jobs if job.key not in kept]
         session.progress.start(f"{self.name}: {name}" + (f", {len(kept)} kept" if kept else ""), len(todo))
-
-        def seen(record: Record) -> None:
-            file.add(record)
-            session.pay(record)
-            session.progress.advance(record)
-
         try:
-            asked = {record.key: record for record in evaluator.run(todo, session.deadline, seen, known)}
-            return Run(header, tuple(kept.get(job.key) or asked[job.key] for job in jobs))
+            with file.adding() as add:
+
+                def seen(record: Record) -> None:
+                    add(record)
+                    session.pay(record)
+                    session.progress.advance(record)
+
+                asked = evaluator.run(todo, session.deadline, seen, known, session.keep)
         finally:
             session.progress.finish()
+        known_now = kept | {record.key: record for record in asked}
+        return Run(header, tuple(known_now[job.key] for job in jobs))
 
 
 def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
@@ -299,14 +304,13 @@ def to_store(config: Config, run: Run) -> Run:
 
 def scores(suite: Suite, run: Run) -> dict[str, Fraction]:
     """The score of every dimension over all repeats, in points; a dimension of which nothing is known is left out."""
-    found = {}
-    sides = [run.repeat(number) for number in range(run.header.repeats)]
-    pairs = [pair for side in sides for pair in pair_up(suite.golden.cases, suite.scorers, side, side).pairs]
-    for name in suite.scorers.dimensions():
-        passed = share([pair for pair in pairs if pair.dimension == name], candidate_passed)
-        if passed is not None:
-            found[name] = points(passed)
-    return found
+    cells = Counter((cell.scorer, cell.passed) for record in run.records for cell in record.cells)
+    known, passed = defaultdict[str, Fraction](Fraction), defaultdict[str, Fraction](Fraction)
+    for scorer in suite.scorers.all():
+        right, wrong = cells[scorer.name, True], cells[scorer.name, False]
+        known[scorer.dimension] += scorer.weight * (right + wrong)
+        passed[scorer.dimension] += scorer.weight * right
+    return {name: points(passed[name] / known[name]) for name in suite.scorers.dimensions() if known[name]}
 
 
 def check_policy(config: Config, snapshot: Snapshot) -> None:

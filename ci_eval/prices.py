@@ -34,7 +34,8 @@ def _by(price: Price, tokens_in: int, tokens_out: int, cached: int) -> Decimal:
 
 def _listed(usage: Usage, model: str, provider: ProviderPolicy) -> Decimal | None:
     """By the list that comes with the genai-prices package; nothing is fetched."""
-    if provider.api not in _LISTED:
+    # Without TLS only servers of one's own are called, which are on no list; reading it takes 70 MB.
+    if provider.api not in _LISTED or (provider.base_url or "").startswith("http:"):
         return None
     import genai_prices  # noqa: PLC0415 - it takes a while, and most runs that need no price are short
 

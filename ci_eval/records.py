@@ -6,9 +6,11 @@ Aggregates are never stored; whoever reads a run counts its records again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +19,7 @@ from pydantic import AfterValidator, Field
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import CaseId
 from ci_eval.providers.base import ToolCall
-from ci_eval.reader import MIB, Document, Strict, append_lines, read_file, read_jsonl, validate, write_file, wrong
+from ci_eval.reader import MIB, Document, Strict, appending, read_file, read_jsonl, validate, write_file, wrong
 from ci_eval.text import Untrusted, canonical, shorten
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -186,6 +188,29 @@ class Run:
         return all(wanted <= found for found in answered)
 
 
+_COUNTED = {"case", "repeat", "request", "cells", "error_kind", "cost_usd"}
+
+
+def without_words(record: Record) -> Record:
+    """What is counted of a record whose whole is in a run file: a tenth of its size, for runs of many cases."""
+    cells = [_bare(cell.scorer, cell.dimension, cell.score, cell.passed) for cell in record.cells]
+    return Record.model_construct(
+        _COUNTED,
+        case=record.case,
+        repeat=record.repeat,
+        request=record.request,
+        cells=cells,
+        error_kind=record.error_kind,
+        cost_usd=record.cost_usd,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _bare(scorer: str, dimension: str, score: float, passed: bool) -> CellResult:
+    """One object for all cells that came out the same."""
+    return CellResult(scorer=scorer, dimension=dimension, score=score, passed=passed, reason=Untrusted(""))
+
+
 def to_line(item: Strict) -> str:
     return canonical(item.model_dump(mode="json", exclude_defaults=isinstance(item, Record)))
 
@@ -243,7 +268,14 @@ class RunFile:
         write_file(self.path, to_bytes(Run(header, tuple(kept))))
 
     def add(self, record: Record) -> None:
-        append_lines(self.path, [to_line(record)])
+        with self.adding() as add:
+            add(record)
+
+    @contextmanager
+    def adding(self) -> Iterator[Callable[[Record], None]]:
+        """Adds records, each as a whole line that is on its way to the disk when the call returns."""
+        with appending(self.path) as append:
+            yield lambda record: append(f"{to_line(record)}\n")
 
 
 def kept_output(text: str) -> Untrusted:

@@ -27,7 +27,7 @@ OnAnswer = Callable[[int, Record], None]
 _OUT_OF_TIME = "the budget of time ran out"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One request to make for one case."""
 
@@ -38,6 +38,10 @@ class Job:
     @property
     def key(self) -> Key:
         return self.case.id, self.repeat
+
+
+def whole(record: Record) -> Record:
+    return record
 
 
 def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
@@ -70,22 +74,30 @@ class Evaluator:
         ]
 
     def run(
-        self, jobs: Sequence[Job], deadline: Deadline, on_record: OnRecord, known: Mapping[str, Record] | None = None
+        self,
+        jobs: Sequence[Job],
+        deadline: Deadline,
+        on_record: OnRecord,
+        known: Mapping[str, Record] | None = None,
+        keep: Callable[[Record], Record] = whole,
     ) -> list[Record]:
         """A record for every job, in the order of the jobs; `known` holds answers by case that may be used again.
 
         A case that the other side answered for the very same request is equal by definition and is not asked again.
+        `keep` says what of a record is returned, once `on_record` has seen all of it.
         """
         done: dict[int, Record] = {}
         open_jobs: list[int] = []
         for index, job in enumerate(jobs):
             other = (known or {}).get(job.case.id)
             if other and other.request == job.request.digest and not other.lost:
-                done[index] = replace_repeat(other, job.repeat)
-                on_record(done[index])
+                reused = replace_repeat(other, job.repeat)
+                on_record(reused)
+                done[index] = keep(reused)
             else:
                 open_jobs.append(index)
-        asked = run_all([(self, jobs[index]) for index in open_jobs], deadline, lambda _, record: on_record(record))
+        work = [(self, jobs[index]) for index in open_jobs]
+        asked = run_all(work, deadline, lambda _, record: on_record(record), keep=keep)
         done.update({index: record for index, record in zip(open_jobs, asked, strict=True) if record})
         return [done[index] for index in range(len(jobs))]
 
@@ -94,11 +106,12 @@ class Evaluator:
         started = time.monotonic()
         try:
             reply = self._reply(job, deadline)
-            latency = round((time.monotonic() - started) * 1000, 1)
+            seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
             text = reply.text.text().encode("utf-8", "replace").decode()
             cells = self._cells(job.case, text, reply)
         except ProviderError as error:
-            return self.without_answer(job, error)
+            late = deadline.remaining() <= 0 and not error.about_request
+            return self.without_answer(job, ProviderError(_OUT_OF_TIME) if late else error)
         cost = self.cost(reply.usage)
         return Record(
             case=job.case.id,
@@ -109,7 +122,7 @@ class Evaluator:
             steps=kept_steps(reply.steps),
             tool_calls=kept_calls(reply.tool_calls),
             cells=cells,
-            latency_ms=None if reply.cached_at else latency,
+            latency_ms=None if reply.cached_at else round(seconds * 1000, 1),
             cached_at=reply.cached_at,
             cost_usd=None if cost is None else float(cost),
             **vars(reply.usage),
@@ -173,11 +186,16 @@ def always() -> bool:
 
 
 def run_all(
-    work: Sequence[Work], deadline: Deadline, on_record: OnAnswer, may_start: Callable[[], bool] = always
+    work: Sequence[Work],
+    deadline: Deadline,
+    on_record: OnAnswer,
+    may_start: Callable[[], bool] = always,
+    keep: Callable[[Record], Record] = whole,
 ) -> list[Record | None]:
     """A record for every job, in the order of the work, which may be of several evaluators: they run side by side.
 
-    Where `may_start` says no, jobs that were not begun stay unasked: None, and not reported.
+    Where `may_start` says no, jobs that were not begun stay unasked: None, and not reported. `keep` says what of a
+    record is returned, once `on_record` has seen all of it.
 
     At the deadline what is on its way is left behind: its job is lost to infrastructure, and no record of it comes
     later. `on_record` is called in the caller's thread. Raises whatever a scorer or provider raises that is no answer.
@@ -185,14 +203,15 @@ def run_all(
     found: dict[int, Record | None] = {}
     with _Pool(work, deadline, may_start) as pool:
         for index, record in pool.records():
-            found[index] = record
+            found[index] = None
             if record:
                 on_record(index, record)
+                found[index] = keep(record)
     for index, (evaluator, job) in enumerate(work):
         if index not in found:
             lost = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
-            found[index] = lost
             on_record(index, lost)
+            found[index] = keep(lost)
     return [found[index] for index in range(len(work))]
 
 

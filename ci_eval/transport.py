@@ -1,20 +1,22 @@
 """The one door that sends HTTP (PyGithub, in `github/client.py`, is the named exception).
 
 Nothing ambient counts: no proxy, no netrc, no redirect, no cookie. A request goes to the origin it was built for or
-not at all, ends at its deadline however slowly the answer drips, and carries its key in a header only.
+not at all, ends at its deadline however slowly the answer drips, and carries its key in a header only. `requests` reads
+the URL and sets up TLS, once; answers then come through its connection pool directly, which takes half of the time.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import random
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.client import HTTPResponse
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -23,13 +25,21 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ci_eval.advice import advice, retry_after
 from ci_eval.deadline import Deadline
 from ci_eval.origin import origin_of
+from ci_eval.pacing import Limits, Ticket
 from ci_eval.text import JSON
+from ci_eval.turnstile import TooLate, Turnstile
 
 BODY_LIMIT = 8 * 1024 * 1024
 _CHUNK = 16 * 1024
 _RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+_OVERLOADED = frozenset({503, 529})
+_NO_MONEY = b"insufficient_quota"
+"""OpenAI's code in a 429 that no waiting ends."""
+_NO_ROOM = "the server's limits leave no time for it"
+_FINAL = ("deadline", _NO_ROOM)
 _MAX_ATTEMPTS = 5
 _MAX_PAUSE_SECONDS = 30.0
 
@@ -49,94 +59,174 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
     attempts: int = 1
+    seconds: float = 0.0
+    """From the request to the end of this answer, without what was waited before."""
 
 
 @dataclass
 class Transport:
-    """Sends to one origin, with pooled connections that threads share.
+    """Sends to one origin, with pooled connections and a pace that threads share.
 
-    `sleep` and `jitter` are arguments so that a test can see the pauses instead of waiting for them.
+    `clock`, `sleep` and `jitter` are arguments so that a test can see the pauses instead of waiting for them.
     """
 
     base_url: str
-    pool: int = 16
-    sleep: Callable[[float], None] = time.sleep
+    limits: Limits = field(default_factory=lambda: Limits(concurrency=16))
+    timeout: float = 600.0
+    """Seconds that one request may take, retries included; waiting for the server's limits is not counted."""
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] | None = None
     jitter: Callable[[], float] = random.random
-    _sessions: threading.local = field(default_factory=threading.local, repr=False)
+    _prepared: dict[object, _Prepared] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._origin = origin_of(self.base_url)
+        self._turnstile = Turnstile(self.limits, self.clock, self.sleep)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=self.limits.concurrency, max_retries=0)
 
     def post(self, path: str, payload: JSON, headers: Mapping[str, str], deadline: Deadline) -> Response:
-        """POST JSON, retrying what may be retried until the deadline; raises TransportError when nothing came."""
-        request = requests.Request("POST", self.base_url.rstrip("/") + path, json=payload, headers=dict(headers))
-        prepared = self._session().prepare_request(request)
-        self._check_origin(prepared)
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            failure = None
+        """POST JSON, retrying what may be retried until the deadline; raises TransportError when nothing came.
+
+        A request that the server has no room for now (HTTP 429) waits for its turn, for as long as the deadline allows.
+        """
+        call = _Call(self._prepare(path, headers), json.dumps(payload, allow_nan=False).encode())
+        while True:
             try:
-                response = self._once(prepared, deadline, attempt)
+                response = self._attempt(call, deadline)
             except TransportError as error:
-                if error.status is not None:  # an answer that is refused for what it is
+                final = error.status is not None or error.cause in _FINAL
+                if final or not self._may_retry(call, self._pause(call.failures), deadline):
                     raise
-                failure = error
-            else:
-                if response.status not in _RETRY_STATUS:
-                    return response
-            pause = self._pause(attempt, None if failure else response)
-            if attempt == _MAX_ATTEMPTS or pause >= deadline.remaining():
-                if failure:
-                    raise failure
+                continue
+            if response.status not in _RETRY_STATUS or not self._may_come_back(call, response, deadline):
                 return response
-            self.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._sessions, "session", None)
-        if session is None:
-            session = _Session()
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            adapter = _Adapter(pool_connections=1, pool_maxsize=self.pool, max_retries=0)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._sessions.session = session
-        return session
+    def used(self, tokens: int) -> None:
+        """What an answer has cost, for a limit in tokens."""
+        self._turnstile.used(tokens)
 
-    def _check_origin(self, prepared: requests.PreparedRequest) -> None:
-        address, _, _ = (prepared.url or "").partition("?")  # a query is ours: base_url can have none
-        if origin_of(address) != self._origin:
-            raise TransportError("the prepared request left its origin")
+    def _may_come_back(self, call: _Call, response: Response, deadline: Deadline) -> bool:
+        """Whether to try again after an answer that may be another one next time."""
+        if response.status == 429:
+            hopeless = _NO_MONEY in response.body or self._turnstile.hopeless()
+            return not hopeless and self._turnstile.closed() < deadline.remaining()
+        asked = retry_after(response.headers, datetime.now(UTC))
+        return self._may_retry(call, self._pause(call.failures) if asked is None else asked, deadline)
 
-    def _once(self, prepared: requests.PreparedRequest, deadline: Deadline, attempt: int) -> Response:
-        remaining = deadline.remaining()
-        if remaining <= 0:
-            raise TransportError("deadline")
-        _current.deadline = deadline
+    def _may_retry(self, call: _Call, pause: float, deadline: Deadline) -> bool:
+        """Count a failure; if there is time for another attempt, wait before it."""
+        call.failures += 1
+        call.seconds += pause
+        if call.failures >= _MAX_ATTEMPTS or min(deadline.remaining(), self.timeout - call.seconds + pause) <= pause:
+            return False
+        (self.sleep or time.sleep)(pause)
+        return True
+
+    def _pause(self, failures: int) -> float:
+        """0.5 s, doubled each time, with jitter: threads must not march in step."""
+        return float(min(_MAX_PAUSE_SECONDS, 0.5 * 2**failures) * (0.5 + self.jitter()))
+
+    def _prepare(self, path: str, headers: Mapping[str, str]) -> _Prepared:
+        key = (path, *headers.items())
+        found = self._prepared.get(key)
+        if found is None:
+            request = requests.Request("POST", self.base_url.rstrip("/") + path, json={}, headers=dict(headers))
+            prepared = self._session.prepare_request(request)
+            address, _, _ = (prepared.url or "").partition("?")  # a query is ours: base_url can have none
+            if origin_of(address) != self._origin:
+                raise TransportError("the prepared request left its origin")
+            found = self._prepared[key] = self._adapter.ready(prepared)
+        return found
+
+    def _attempt(self, call: _Call, deadline: Deadline) -> Response:
+        """Once, when it is this request's turn; the pace learns from what comes of it."""
+        ticket = self._enter(deadline)
+        started = time.monotonic()
+        left = deadline.sooner(self.timeout - call.seconds)
+        call.attempts += 1
         try:
-            with self._session().send(
-                prepared, stream=True, allow_redirects=False, verify=True, timeout=(min(10.0, remaining), remaining)
-            ) as response:
-                if response.is_redirect or 300 <= response.status_code < 400:
-                    raise TransportError("redirect refused", response.status_code)
-                return Response(response.status_code, response.headers, _body(response, deadline), attempt)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            if deadline.remaining() <= 0:
-                raise TransportError("deadline") from error
-            raise TransportError("timeout" if isinstance(error, requests.Timeout) else "connection failed") from error
+            response = _send(call, left)
+        except BaseException:
+            self._turnstile.failed()
+            raise
+        finally:
+            call.seconds += time.monotonic() - started
+        self._learn(ticket, response)
+        return response
 
-    def _pause(self, attempt: int, response: Response | None) -> float:
-        """What `Retry-After` asks for, else 0.5 s doubled each time, with jitter: threads must not march in step."""
-        asked = response.headers.get("retry-after", "") if response else ""
-        if asked.isascii() and asked.isdigit():
-            return min(float(asked), 600.0)
-        return float(min(_MAX_PAUSE_SECONDS, 0.5 * 2 ** (attempt - 1)) * (0.5 + self.jitter()))
+    def _enter(self, deadline: Deadline) -> Ticket:
+        try:
+            return self._turnstile.enter(deadline)
+        except TooLate:
+            raise TransportError("deadline" if deadline.remaining() <= 0 else _NO_ROOM) from None
+
+    def _learn(self, ticket: Ticket, response: Response) -> None:
+        refused, overloaded = response.status == 429, response.status in _OVERLOADED
+        said = advice(response.headers, datetime.now(UTC), refused=refused or overloaded)
+        if refused:
+            self._turnstile.refused(ticket, said)
+        elif overloaded:
+            self._turnstile.overloaded(ticket, said)
+        elif response.status in _RETRY_STATUS:
+            self._turnstile.failed()
+        else:
+            self._turnstile.answered(ticket, said)
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - wherever it leads
-        """Nowhere. Asked not to follow a redirect, the library still reads all of its body to find the next one."""
-        return None
+@dataclass(frozen=True)
+class _Prepared:
+    """All of a request but its body."""
+
+    pool: Any
+    target: str
+    headers: Mapping[str, str]
+
+
+@dataclass
+class _Call:
+    """One request, over all of its attempts."""
+
+    prepared: _Prepared
+    body: bytes
+    attempts: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    """Spent on sending and on pauses of its own."""
+
+
+def _send(call: _Call, deadline: Deadline) -> Response:
+    remaining = deadline.remaining()
+    if remaining <= 0:
+        raise TransportError("deadline")
+    _current.deadline = deadline
+    started = time.monotonic()
+    prepared = call.prepared
+    try:
+        with prepared.pool.urlopen(
+            "POST",
+            prepared.target,
+            call.body,
+            prepared.headers,
+            retries=False,
+            redirect=False,
+            timeout=urllib3.Timeout(connect=min(10.0, remaining), read=remaining),
+            preload_content=False,
+            decode_content=False,
+        ) as answer:
+            if 300 <= answer.status < 400:
+                raise TransportError("redirect refused", answer.status)
+            body = _body(answer, deadline)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if deadline.remaining() <= 0:
+            raise TransportError("deadline") from error
+        unreachable = isinstance(
+            error, urllib3.exceptions.NewConnectionError
+        )  # which is a kind of timeout to the library
+        late = isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError) and not unreachable
+        raise TransportError("timeout" if late else "connection failed") from error
+    return Response(answer.status, answer.headers, body, call.attempts, time.monotonic() - started)
 
 
 # --- one deadline for all that is read; the libraries' timeouts are per read, and a drip never meets them -------------
@@ -197,16 +287,23 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
+    def ready(self, prepared: requests.PreparedRequest) -> _Prepared:
+        """The pool of the request's origin, without a proxy and with its certificates checked, and what it is sent."""
+        pool = self.get_connection_with_tls_context(prepared, verify=True, proxies={})
+        self.cert_verify(pool, prepared.url, verify=True, cert=None)  # type: ignore[no-untyped-call]  # has no types
+        headers = {name: value for name, value in prepared.headers.items() if name.lower() != "content-length"}
+        return _Prepared(pool, self.request_url(prepared, {}), headers)
 
-def _body(response: requests.Response, deadline: Deadline) -> bytes:
+
+def _body(answer: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
     """The decoded body, to a cap and a deadline."""
     chunks: list[bytes] = []
     size = 0
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+    while chunk := answer.read1(_CHUNK, decode_content=True):
         size += len(chunk)
         if size > BODY_LIMIT:
-            raise TransportError("answer larger than 8 MiB", response.status_code)
+            raise TransportError("answer larger than 8 MiB", answer.status)
         if deadline.remaining() <= 0:
-            raise TransportError("deadline", response.status_code)
+            raise TransportError("deadline", answer.status)
         chunks.append(chunk)
     return b"".join(chunks)

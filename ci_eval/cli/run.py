@@ -46,6 +46,7 @@ def run(
     from ci_eval.cli.laptop import chosen_suites, default_out, print_scores, refuse_lost, session
     from ci_eval.evaluation import evaluate_all
     from ci_eval.git import Git
+    from ci_eval.records import without_words
     from ci_eval.shards import Shard
 
     if file and out:
@@ -64,6 +65,7 @@ def run(
         file=file,
         shard=shard,
         resume=resume,
+        keep=without_words,
     )
     done = evaluate_all(policy, at, shared, names, repeats=repeats)
     print_scores(done, as_json=as_json)

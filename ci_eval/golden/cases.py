@@ -138,7 +138,7 @@ def load(snapshot: Snapshot, patterns: Iterable[str]) -> GoldenSet:
                 )
             seen[name] = row
             cases[case.id] = case
-            rows[case.id] = row
+            rows[case.id] = Document(row.file, None, row.first_line)
     return GoldenSet(cases, rows)
 
 

@@ -54,7 +54,8 @@ class AnthropicProvider:
         if answer.status != 200:
             raise failure(answer.status, about_request=not _is_about_credit(answer.body))
         with reading("a message"):
-            return _reply(message_of(answer.body) if self._stream else object_in(answer.body))
+            reply = _reply(message_of(answer.body) if self._stream else object_in(answer.body))
+        return self._caller.counted(reply, answer)
 
     def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - the API does not promise it
         return False

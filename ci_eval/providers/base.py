@@ -16,7 +16,7 @@ Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "refusal"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     role: Role
     content: str
@@ -96,6 +96,8 @@ class Reply:
     """When the model gave it, for an answer out of the response cache; None: just now."""
     steps: tuple[Untrusted, ...] = ()
     """How a pipeline or agent came to its answer: JSON objects, in their order."""
+    seconds: float | None = None
+    """How long the answer took, without waiting for the server's limits; None: as long as asking took."""
 
 
 class ProviderError(Exception):

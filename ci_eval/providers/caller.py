@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ci_eval.deadline import Deadline
-from ci_eval.providers.base import ProviderError
+from ci_eval.providers.base import ProviderError, Reply
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.text import JSON
 from ci_eval.transport import Response, Transport, TransportError
@@ -29,20 +29,22 @@ class Caller:
 
     transport: Transport
     headers: Mapping[str, str]
-    timeout_seconds: float
-    """The longest that one request may take, retries included."""
 
     @classmethod
     def of(cls, endpoint: Endpoint, default_url: str, headers: Mapping[str, str]) -> Caller:
-        transport = Transport(endpoint.base_url or default_url, pool=endpoint.concurrency)
-        return cls(transport, headers, endpoint.timeout_seconds)
+        return cls(Transport(endpoint.base_url or default_url, endpoint.limits, endpoint.timeout_seconds), headers)
 
     def post(self, path: str, payload: JSON, deadline: Deadline) -> Response:
         """Whatever the server answered; raises ProviderError where nothing came."""
         try:
-            return self.transport.post(path, payload, self.headers, deadline.sooner(self.timeout_seconds))
+            return self.transport.post(path, payload, self.headers, deadline)
         except TransportError as error:
             raise ProviderError(error.cause) from error
+
+    def counted(self, reply: Reply, answer: Response) -> Reply:
+        """A reply with the time that it took; what it has used counts toward the policy's tokens a minute."""
+        self.transport.used((reply.usage.tokens_in or 0) + (reply.usage.tokens_out or 0))
+        return replace(reply, seconds=answer.seconds)
 
 
 def failure(status: int, *, about_request: bool = True) -> ProviderError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ci_eval.config import ProviderPolicy
+from ci_eval.pacing import Limits
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Endpoint:
     api: str
     base_url: str | None
     key_env: str | None
-    concurrency: int
+    limits: Limits
     timeout_seconds: float
     """The longest that one request may take, retries included."""
     api_version: str | None = None
@@ -26,7 +27,7 @@ class Endpoint:
             policy.api,
             policy.base_url,
             policy.key_variable,
-            policy.max_concurrency,
+            Limits(policy.max_concurrency, policy.requests_per_minute, policy.tokens_per_minute),
             float(policy.timeout_seconds),
             policy.api_version,
             policy.stream,

@@ -70,7 +70,8 @@ class GoogleProvider:
         if answer.status != 200:
             raise failure(answer.status, about_request=_is_about_request(answer.body))
         with reading("a generated content"):
-            return _reply(_joined(objects_of(answer.body)) if self._stream else object_in(answer.body))
+            reply = _reply(_joined(objects_of(answer.body)) if self._stream else object_in(answer.body))
+        return self._caller.counted(reply, answer)
 
     def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - the API does not promise it
         return False

@@ -68,7 +68,8 @@ class OpenAIProvider:
                 return Reply(Untrusted(""), "refusal")
             raise failure(answer.status)
         with reading("a chat completion"):
-            return _reply(message_of(answer.body) if self._stream else object_in(answer.body))
+            reply = _reply(message_of(answer.body) if self._stream else object_in(answer.body))
+        return self._caller.counted(reply, answer)
 
     def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - no such server promises it
         return False

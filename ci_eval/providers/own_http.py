@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
+from ci_eval.pacing import Limits
 from ci_eval.providers.base import ProviderError, Reply, Request
 from ci_eval.providers.own_reply import to_reply
 from ci_eval.reader import parse_reply
@@ -17,14 +20,13 @@ class HttpProvider:
     """One URL, which main's policy names. Safe to call from several threads at once."""
 
     def __init__(self, url: str, key: Secret | None, *, concurrency: int, timeout_seconds: float) -> None:
-        self._transport = Transport(url, pool=concurrency)
+        self._transport = Transport(url, Limits(concurrency), timeout_seconds)
         self._headers = dict([key.header("Authorization", "Bearer ")]) if key else {}
-        self._timeout = timeout_seconds
 
     def complete(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
         payload = {**(request.body or {}), "repeat": repeat}
         try:
-            answer = self._transport.post("", payload, self._headers, deadline.sooner(self._timeout))
+            answer = self._transport.post("", payload, self._headers, deadline)
         except TransportError as error:
             raise ProviderError(error.cause) from error
         if answer.status != 200:
@@ -33,7 +35,7 @@ class HttpProvider:
             value = parse_reply(answer.body)
         except InputError:
             raise ProviderError("an answer that is not JSON") from None
-        return to_reply(value)
+        return replace(to_reply(value), seconds=answer.seconds)
 
     def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - no service promises it
         return False

@@ -35,8 +35,14 @@ def connect(endpoint: Endpoint, keys: Mapping[str, Secret]) -> Provider:
     """A provider that is ready to be asked; raises Inconclusive when its key is not there."""
     if endpoint.api == "local":
         return local_model()
+    return _connected(endpoint, _key(endpoint, keys))
+
+
+@lru_cache(maxsize=64)
+def _connected(endpoint: Endpoint, key: Secret | None) -> Provider:
+    """One provider for all who ask the same endpoint: its limits are one, however many suites and sides there are."""
     module, _, name = PROVIDERS[endpoint.api].partition(":")
-    provider: Provider = getattr(import_module(module), name)(endpoint, _key(endpoint, keys))
+    provider: Provider = getattr(import_module(module), name)(endpoint, key)
     return provider
 
 

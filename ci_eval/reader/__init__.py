@@ -19,7 +19,7 @@ from ci_eval.reader.documents import (
     decode,
     text_lines,
 )
-from ci_eval.reader.files import append_lines, read_file, write_file
+from ci_eval.reader.files import append_lines, appending, read_file, write_file
 from ci_eval.reader.json_text import parse_json, parse_reply, read_json, read_jsonl
 from ci_eval.reader.models import Strict, validate, wrong
 from ci_eval.reader.rows import read_document, read_rows
@@ -36,6 +36,7 @@ __all__ = [
     "Path_",
     "Strict",
     "append_lines",
+    "appending",
     "decode",
     "parse_json",
     "parse_reply",

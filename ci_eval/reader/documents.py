@@ -21,7 +21,7 @@ MAX_DIGITS = 100
 Path_ = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Document:
     """Plain values out of a file, and the line on which each of them stands."""
 

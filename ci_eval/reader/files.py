@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from ci_eval.errors import InputError, UsageError
@@ -38,5 +40,18 @@ def write_file(path: Path, data: bytes) -> None:
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
     """Add lines to a file that somebody else made (the runner's output and summary files)."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    with appending(path) as append:
+        append("".join(f"{line}\n" for line in lines))
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[str], None]]:
+    """Adds text to a file that stays open. It is out of our hands when the call returns: if we are killed, it stays."""
+    with path.open("ab", buffering=0) as file:
+        yield lambda text: _write_whole(file, text.encode())
+
+
+def _write_whole(file: FileIO, data: bytes) -> None:
+    """The system may take a part of what it is given."""
+    while data:
+        data = data[file.write(data) :]

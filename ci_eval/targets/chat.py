@@ -10,6 +10,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from ci_eval import datasets
 from ci_eval.config import ProviderPolicy, Subject
@@ -55,6 +57,10 @@ class ChatTarget:
         parts = [prompt, self.user, self.model.model_dump(), len(self.examples), rows]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()  # in the order in which it is sent
 
+    @cached_property
+    def _parameters(self) -> Mapping[str, Any]:
+        return self.model.parameters()
+
     def request(self, case: Case) -> Request:
         """The request of a case; raises InputError for a variable that the case does not have."""
         given = case.input.reveal()
@@ -69,7 +75,7 @@ class ChatTarget:
             provider=self.model.provider,
             model=self.model.model,
             messages=messages,
-            parameters=self.model.parameters(),
+            parameters=self._parameters,
             train=self.train,
             train_digest=_digest_of(self.train),
         )

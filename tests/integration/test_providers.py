@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from model_server import KEY, Answer, Asked, Behaviour, ModelServer, events
 
 from ci_eval.deadline import Deadline
+from ci_eval.pacing import Limits
 from ci_eval.providers import github
 from ci_eval.providers.base import Message, ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.providers.embedding import Vectors
@@ -53,7 +54,7 @@ def served(api: str, behaviour: Behaviour) -> Iterator[tuple[ModelServer, Endpoi
     """A server of an API, and the endpoint that leads to it."""
     with ModelServer(behaviour) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(github, "URL", f"{server.url}/inference")
-        yield server, Endpoint(api, f"{server.url}{WHERE[api]}", "KEY", concurrency=1, timeout_seconds=20)
+        yield server, Endpoint(api, f"{server.url}{WHERE[api]}", "KEY", limits=Limits(1), timeout_seconds=20)
 
 
 def complete(endpoint: Endpoint, *messages: Message, model: str = "", **parameters: Any) -> Reply:
@@ -729,7 +730,7 @@ def vectors(api: str, body: Any, *texts: str) -> Any:
 class TestEmbeddings:
     def test_each_api_that_embeds_has_vectors(self) -> None:
         for api in PROVIDERS:
-            provider = connect(Endpoint(api, "http://localhost:9/v1", None, 1, 1), {})
+            provider = connect(Endpoint(api, "http://localhost:9/v1", None, Limits(1), 1), {})
             assert isinstance(provider, Vectors) == (api in EMBEDDING)
 
     @pytest.mark.parametrize("api", ["openai", "azure", "github"])

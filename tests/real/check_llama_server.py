@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from ci_eval.deadline import Deadline
+from ci_eval.pacing import Limits
 from ci_eval.providers.base import Embedder, Message, ProviderError, Reply, Request
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import connect, connect_embedder
@@ -55,7 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def endpoint(address: str, api: str = "openai", *, stream: bool = False) -> Endpoint:
-    return Endpoint(api, f"{address}/v1", None, concurrency=2, timeout_seconds=60, stream=stream)
+    return Endpoint(api, f"{address}/v1", None, limits=Limits(2), timeout_seconds=60, stream=stream)
 
 
 def ask(at: Endpoint, **parameters: Any) -> Reply:
@@ -102,7 +103,7 @@ def test_a_schema_binds_even_noise(address: str, stream: bool) -> None:
 
 def test_a_wrong_address_is_infrastructure(address: str) -> None:
     with pytest.raises(ProviderError, match="HTTP 404") as caught:
-        ask(Endpoint("openai", f"{address}/nowhere", None, concurrency=1, timeout_seconds=60))
+        ask(Endpoint("openai", f"{address}/nowhere", None, limits=Limits(1), timeout_seconds=60))
     assert not caught.value.about_request
 
 

@@ -23,6 +23,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
 from ci_eval.evaluation import Suite, required_keys
 from ci_eval.origin import origin_of
+from ci_eval.pacing import Limits
 from ci_eval.providers.base import Message, ProviderError, Request
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.openai import OpenAIProvider
@@ -38,7 +39,7 @@ ASKED = Request("house", "m", (Message("user", "hi"),))
 
 def ask(url: str) -> str:
     """One question with the key, as a gate asks it."""
-    provider = OpenAIProvider(Endpoint("openai", url, "KEY", concurrency=1, timeout_seconds=600), Secret(KEY))
+    provider = OpenAIProvider(Endpoint("openai", url, "KEY", limits=Limits(1), timeout_seconds=600), Secret(KEY))
     provider._caller.transport.sleep = lambda _: None
     return provider.complete(ASKED, 0, Deadline.after(600)).text.text()
 
@@ -222,7 +223,7 @@ def test_47_a_key_shows_itself_to_nobody() -> None:
         repr([secret]),
     ]
     assert all(KEY not in text for text in shown)
-    provider = connect(Endpoint("openai", "http://localhost:9", "HOUSE_KEY", 1, 1), {"HOUSE_KEY": secret})
+    provider = connect(Endpoint("openai", "http://localhost:9", "HOUSE_KEY", Limits(1), 1), {"HOUSE_KEY": secret})
     assert KEY not in repr(provider)
 
 

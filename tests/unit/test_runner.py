@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,8 +35,8 @@ from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.reader import ROW_LIMIT
-from ci_eval.records import Record, Run, RunFile, parse, to_bytes
-from ci_eval.runner import Evaluator, Job
+from ci_eval.records import Record, Run, RunFile, parse, to_bytes, without_words
+from ci_eval.runner import Evaluator, Job, run_all
 from ci_eval.scorers.base import Answer, Score, binary
 from ci_eval.text import Untrusted
 
@@ -334,3 +337,92 @@ def test_scorers_see_the_tool_calls() -> None:
     asking = replace(asking, bound=bound)
     asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
     assert [(answer.text, [call.name.text() for call in answer.tool_calls]) for answer in seen] == [("", ["track"])]
+
+
+# --- one pool for both sides ------------------------------------------------------------------------------------------
+
+
+def test_both_sides_run_side_by_side_and_come_back_in_order() -> None:
+    """Each answer of base waits for one of the candidate: one after the other, neither would ever come."""
+    pair = threading.Barrier(2)
+
+    def says(request: Request, repeat: int) -> Reply:
+        pair.wait(timeout=30)
+        return reply()
+
+    base, candidate = made(Scripted(says), threads=2), made(Scripted(says), threads=2)
+    turns = zip(base.jobs(CASES, 1), candidate.jobs(CASES, 1), strict=True)
+    work = [(side, job) for jobs in turns for side, job in zip((base, candidate), jobs, strict=True)]
+    told: dict[int, str] = {}
+    found = run_all(work, Deadline.after(PATIENT), lambda index, one: told.update({index: one.case}))
+    assert [one and one.case for one in found] == [job.case.id for _, job in work]
+    assert told == {index: job.case.id for index, (_, job) in enumerate(work)}
+
+
+def test_at_the_deadline_what_is_on_its_way_is_left_behind() -> None:
+    """Its case is lost, in words that say why; and when the answer comes after all, nobody hears of it."""
+    never, left = threading.Event(), threading.Event()
+
+    def says(request: Request, repeat: int) -> Reply:
+        if " a?" in request.messages[-1].content:
+            never.wait(timeout=60)
+            left.set()
+        return reply()
+
+    asking = made(Scripted(says), threads=2)
+    told: list[str] = []
+    found = asking.run(asking.jobs(CASES, 1), Deadline.after(0.5), lambda one: told.append(one.case))
+    assert [one.lost for one in found] == [True, False, False, False, False]
+    assert found[0].error == Untrusted("the budget of time ran out")
+    before = sorted(told)
+    never.set()
+    assert left.wait(timeout=30)
+    assert sorted(told) == before == list("abcde")
+
+
+def test_nothing_that_was_left_behind_keeps_the_process_alive(tmp_path: Path) -> None:
+    """A process whose run has met its deadline ends, though a thread of it still waits for an answer."""
+    script = (
+        "import sys, threading\n"
+        f"sys.path[:0] = {[str(Path(__file__).parents[1])]!r}\n"
+        "from making import Scripted, case, evaluator, golden, held, reply\n"
+        "from ci_eval.deadline import Deadline\n"
+        "never = threading.Event()\n"
+        "says = lambda request, repeat: never.wait() and reply()\n"
+        "asking = evaluator(held({}), golden(case()), Scripted(says))\n"
+        "found = asking.run(asking.jobs([case()], 1), Deadline.after(0.2), lambda _: None)\n"
+        "print(found[0].lost)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+def test_what_was_told_is_in_the_file_when_the_process_is_killed(tmp_path: Path) -> None:
+    """`kill -9`, from within the third record: three whole lines, and the header."""
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        f"sys.path[:0] = {[str(Path(__file__).parents[1])]!r}\n"
+        "from making import header, record\n"
+        "from ci_eval.records import RunFile\n"
+        f"file = RunFile(Path({str(tmp_path / 'run.jsonl')!r}))\n"
+        "file.start(header())\n"
+        "with file.adding() as add:\n"
+        "    for name in 'abc':\n"
+        "        add(record(name))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert [one.case for one in parse((tmp_path / "run.jsonl").read_bytes(), "run.jsonl").records] == list("abc")
+
+
+def test_a_long_run_keeps_what_is_counted() -> None:
+    """And has told all of it before."""
+    asking = made(Scripted())
+    told: list[Record] = []
+    found = asking.run(asking.jobs(CASES, 1), Deadline.after(PATIENT), told.append, keep=without_words)
+    assert [one.output for one in found] == [None] * 5
+    assert all(one.output == Untrusted("yes") for one in told)
+    assert [[(c.scorer, c.passed) for c in one.cells] for one in found] == [[("exact", True)]] * 5
+    assert found[0].cells[0] is found[1].cells[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import math
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ import pytest
 from http_server import Answer, Raw, Reset, Server
 
 from ci_eval.deadline import Deadline
+from ci_eval.pacing import Limits
 from ci_eval.transport import BODY_LIMIT, Response, Transport, TransportError
 
 HOUR = 3600.0
@@ -37,9 +39,17 @@ class Line:
 
     url: str
     pauses: list[float] = field(default_factory=list)
+    limits: Limits = field(default_factory=lambda: Limits(16))
 
     def __post_init__(self) -> None:
-        self.transport = Transport(self.url, sleep=self.pauses.append, jitter=lambda: 0.5)
+        # Its clock stands still but for the pauses.
+        self.transport = Transport(
+            self.url,
+            self.limits,
+            clock=lambda: math.fsum(self.pauses),
+            sleep=self.pauses.append,
+            jitter=lambda: 0.5,
+        )
 
     def post(self, headers: Mapping[str, str] | None = None, deadline: Deadline | None = None) -> Response:
         return self.transport.post("/chat", {"a": "é"}, headers or {}, deadline or Deadline.after(HOUR))
@@ -121,7 +131,7 @@ class TestAnAnswer:
 
 
 class TestTryingAgain:
-    @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
+    @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504, 529])
     def test_what_may_pass_is_tried_again(self, status: int) -> None:
         with Server(Answer(status), Answer(status), Answer(200)) as server:
             line = Line(server.url)
@@ -137,18 +147,25 @@ class TestTryingAgain:
 
     @pytest.mark.parametrize(
         ("asked", "pause"),
-        [("7", 7.0), ("0", 0.0), ("9" * 5000, 600.0), ("-1", 0.5), ("1.5", 0.5), ("soon", 0.5), ("٣", 0.5), ("", 0.5)],
+        [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-1", 0.5), ("soon", 0.5), ("٣", 0.5), ("", 0.5)],
     )
-    def test_the_pause_that_the_server_asks_for(self, asked: str, pause: float) -> None:
-        with Server(Answer(429, headers={"Retry-After": asked.encode().decode("latin-1")}), Answer()) as server:
+    def test_the_pause_that_an_error_asks_for(self, asked: str, pause: float) -> None:
+        with Server(Answer(500, headers={"Retry-After": asked.encode().decode("latin-1")}), Answer()) as server:
             line = Line(server.url)
             line.post()
         assert line.pauses == [pause]
 
     def test_a_pause_beyond_the_deadline_is_not_begun(self) -> None:
-        with Server(Answer(429, headers={"Retry-After": "60"})) as server:
+        with Server(Answer(500, headers={"Retry-After": "60"})) as server:
             line = Line(server.url)
-            assert line.post(deadline=Deadline.after(30)).status == 429
+            assert line.post(deadline=Deadline.after(30)).status == 500
+        assert line.pauses == []
+
+    def test_a_pause_beyond_the_request_s_own_time_is_not_begun(self) -> None:
+        with Server(Answer(500, headers={"Retry-After": "60"})) as server:
+            line = Line(server.url)
+            line.transport.timeout = 30
+            assert line.post().status == 500
         assert line.pauses == []
 
     def test_a_torn_connection_is_tried_again(self) -> None:
@@ -182,6 +199,99 @@ class TestTryingAgain:
     def test_what_is_no_whole_answer_is_infrastructure(self, answer: bytes) -> None:
         with Server(once(answer)) as server, pytest.raises(TransportError, match=r"^connection failed$"):
             Line(server.url).post()
+
+
+class TestTheServersLimits:
+    def test_a_request_that_is_refused_for_now_is_never_given_up(self) -> None:
+        """Far more often than errors are tried again, and longer than a request may take: waiting is not counted."""
+        refusals = [Answer(429, headers={"Retry-After": "30"})] * 40
+        with Server(*refusals, Answer()) as server:
+            line = Line(server.url)
+            line.transport.timeout = 1
+            assert (line.post().status, len(server.received)) == (200, 41)
+        assert sum(line.pauses) >= 40 * 29
+
+    @pytest.mark.parametrize(
+        ("said", "least", "most"),
+        [
+            ({"Retry-After": "7"}, 6.0, 7.0),  # whole seconds, rounded up: the moment lies within the last of them
+            ({"Retry-After": "0"}, 0.0, 0.1),
+            ({"retry-after-ms": "2500", "Retry-After": "3"}, 2.5, 2.5),
+            ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, 359.0, 360.0),
+            ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "2.5s"}, 2.5, 2.5),
+            ({}, 0.0, 0.1),
+        ],
+    )
+    def test_the_pause_that_a_refusal_asks_for(self, said: dict[str, str], least: float, most: float) -> None:
+        with Server(Answer(429, headers=said), Answer()) as server:
+            line = Line(server.url)
+            line.post()
+        assert least <= sum(line.pauses) <= most
+
+    def test_a_moment_is_read_by_the_server_s_own_clock(self) -> None:
+        date, moment = b"Date: Mon, 04 May 2026 08:30:00 GMT", b"Retry-After: Mon, 04 May 2026 08:30:20 GMT"
+        refusal = b"\r\n".join([b"HTTP/1.1 429 Too Many Requests", date, moment, b"Connection: close", b"", b""])
+        with Server(once(refusal), Answer()) as server:
+            line = Line(server.url)
+            line.post()
+        assert 19.0 <= sum(line.pauses) <= 20.0
+
+    def test_a_refusal_concerns_whoever_asks_next(self) -> None:
+        with Server(Answer(429, headers={"retry-after-ms": "2000"}), Answer()) as server:
+            line = Line(server.url)
+            assert line.post(deadline=Deadline.after(1)).status == 429
+            with pytest.raises(TransportError, match="leave no time"):
+                line.post(deadline=Deadline.after(1))
+            assert len(server.received) == 1
+            assert line.post().status == 200
+        assert sum(line.pauses) == pytest.approx(2.0)
+
+    def test_the_last_answer_of_a_limit_is_an_answer(self) -> None:
+        """It is kept, and the next request waits."""
+        last = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "2s"}
+        with Server(Answer(body=b"1", headers=last), Answer(body=b"2")) as server:
+            line = Line(server.url)
+            assert (line.post().body, line.pauses) == (b"1", [])
+            assert (line.post().body, line.pauses) == (b"2", [2.0])
+
+    def test_a_refusal_whose_pause_ends_after_the_deadline_is_told_at_once(self) -> None:
+        with Server(Answer(429, headers={"Retry-After": "60"})) as server:
+            line = Line(server.url)
+            assert line.post(deadline=Deadline.after(30)).status == 429
+        assert line.pauses == []
+
+    def test_an_empty_purse_is_not_waited_for(self) -> None:
+        with Server(Answer(429, b'{"error": {"code": "insufficient_quota"}}')) as server:
+            assert Line(server.url).post().status == 429
+        assert len(server.received) == 1
+
+    def test_a_server_that_never_lets_anything_in_is_given_up(self) -> None:
+        """After minutes on its own clock, and not before."""
+        with Server(Answer(429)) as server:
+            line = Line(server.url)
+            assert line.post().status == 429
+        assert 300 < sum(line.pauses) < 600
+        assert len(server.received) < 25
+
+    def test_what_an_answer_took_does_not_count_the_waiting(self) -> None:
+        with Server(Answer(429, headers={"Retry-After": "30"}), Answer()) as server:
+            line = Line(server.url)
+            assert line.post().seconds < sum(line.pauses)
+
+    def test_the_policy_s_own_limit(self) -> None:
+        with Server() as server:
+            line = Line(server.url, limits=Limits(4, requests_per_minute=30))
+            for _ in range(4):
+                line.post()
+        assert line.pauses == [2.0, 2.0, 2.0]
+
+    def test_the_policy_s_limit_of_tokens(self) -> None:
+        with Server() as server:
+            line = Line(server.url, limits=Limits(4, tokens_per_minute=60))
+            for _ in range(3):
+                line.post()
+                line.transport.used(10)
+        assert line.pauses == [10.0, 10.0]
 
 
 class TestTheDeadline:
