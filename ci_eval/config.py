@@ -244,6 +244,8 @@ class GatePolicy(Strict):
     """Of a typical call, on calls of the same job; without it, what is surely 20 % slower is a warning."""
     cost: IncreasePolicy | None = None
     """Of what an answer costs, on average."""
+    max_errors: Annotated[int, Field(ge=0)] | None = None
+    """More cases lost to infrastructure than this are inconclusive, even where the others would pass."""
 
     def limit(self, dimension: str) -> Fraction | Literal["any"]:
         """The limit of a dimension, exactly as it was written."""

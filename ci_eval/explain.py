@@ -16,6 +16,7 @@ from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.outcome import ChangeNote
 from ci_eval.snapshot import Snapshot
+from ci_eval.stats import points
 from ci_eval.text import Untrusted
 
 _ROW_ROLES = frozenset({"dataset", "examples", "training rows"})
@@ -114,6 +115,7 @@ def warnings(
         for text in (
             *_not_exercised(changes, candidate, same_requests=same_requests),
             *_too_few_cases(suite),
+            *_heavy_cells(suite),
             *_leaked_before(leaked_before),
         )
     )
@@ -137,6 +139,26 @@ def _too_few_cases(suite: Suite) -> Iterable[str]:
             f"{smallest} cases are few: one case is {float(Fraction(100, smallest)):.1f} points, more than the limit "
             f"of {float(limit):g}, so a single case that breaks fails the check"
         )
+
+
+def _heavy_cells(suite: Suite) -> Iterable[str]:
+    """Where one cell outweighs the limit although the cases are many: its noise is the dimension's."""
+    for name in suite.scorers.dimensions():
+        limit = suite.gate.limit(name)
+        weights = [
+            scorer.weight
+            for case in suite.golden.cases.values()
+            for scorer in suite.scorers.for_case(case)
+            if scorer.dimension == name
+        ]
+        if limit == "any" or not weights or limit * len(weights) < 100:
+            continue
+        heaviest = points(max(weights) / sum(weights, Fraction(0)))
+        if heaviest >= limit:
+            yield (
+                f"one score weighs {float(heaviest):.1f} of the 100 points of {name}, as much as the limit of "
+                f"{float(limit):g}: it alone can fail the check; lower its weight or add cases"
+            )
 
 
 def _cases_of(suite: Suite, dimension: str) -> list[Case]:

@@ -102,7 +102,13 @@ class SuiteOutcome:
     @property
     def verdict(self) -> Verdict:
         found = [one.verdict for one in self.dimensions] + [one.verdict for one in self.increases]
+        if self.too_many_errors:
+            found.append(Verdict.INCONCLUSIVE)
         return worst([*found, self.anchor.verdict] if self.anchor else found)
+
+    @property
+    def too_many_errors(self) -> bool:
+        return self.policy.max_errors is not None and len(self.comparison.lost()) > self.policy.max_errors
 
     @property
     def part(self) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from ci_eval import config as configs
+from ci_eval.anchored import anchor_side
 from ci_eval.base_run import Baselines, Recalled
 from ci_eval.cache import ResponseCache
 from ci_eval.changes import SuiteChanges
@@ -18,13 +17,12 @@ from ci_eval.confirm import Side as SideName
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation import Side, Suite, need_cases
 from ci_eval.evidence import Cell, Key, Stored
-from ci_eval.git import Git
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
 from ci_eval.records import Run
 from ci_eval.runner import Evaluator
 from ci_eval.secrets import Secret
-from ci_eval.snapshot import Snapshot, at_commit
+from ci_eval.snapshot import Snapshot
 from ci_eval.targets import trust
 
 
@@ -141,29 +139,3 @@ class Preparation:
             if self.baselines:
                 recalled, objection = self.baselines.recall(prepared.suite, side, self.pull)
         return replace(prepared, base=side, recalled=recalled, objection=objection, anchor_ref=anchor.ref)
-
-
-def anchor_side(suite: Suite, git: Git) -> Side:
-    """The product as it was at a suite's anchor, under the suite's policy of today.
-
-    Raises Inconclusive where this clone does not hold the anchor.
-    """
-    anchor = suite.policy.anchor
-    assert anchor is not None, "the caller has looked"  # noqa: S101
-    is_commit = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", anchor.ref)
-    commit = git.find(anchor.ref if is_commit else f"refs/tags/{anchor.ref}")
-    if commit is None:
-        raise Inconclusive(
-            f"suite {suite.name}: its anchor {anchor.ref} is no tag or commit of this checkout; "
-            "let actions/checkout fetch everything (fetch-depth: 0), or name another anchor on main"
-        )
-    at = at_commit(git, commit)
-    return suite.side(at, _as_it_was(suite, at))
-
-
-def _as_it_was(suite: Suite, at: Snapshot) -> Config | None:
-    """The config of that time, which named the files of that time; None where it is not there or not read any more."""
-    with suppress(InputError):
-        then = configs.load(at, suite.config.path)
-        return then if suite.name in then.policy.suites else None
-    return None

@@ -61,11 +61,15 @@ _config = click.option("--config", "config_path", default="ci-eval.yaml", show_d
 def update(
     repo: Path, config_path: str, ref: str, wanted: str | None, no_cache: bool, refresh: bool, quiet: bool
 ) -> int:
-    """Evaluate a commit and store it as a baseline."""
+    """Evaluate a commit and store it as a baseline.
+
+    And its suites' anchors, where the store has no run of them that serves.
+    """
     from dataclasses import replace
 
     from ci_eval import config, sides, snapshot
-    from ci_eval.cli.laptop import chosen_suites, default_out, local_store, print_scores, refuse_lost, session
+    from ci_eval.anchored import missing_anchors
+    from ci_eval.cli.laptop import chosen_suites, default_out, local_baselines, print_scores, refuse_lost, session
     from ci_eval.evaluation import evaluate_all, to_store
     from ci_eval.git import Git
 
@@ -77,11 +81,13 @@ def update(
     shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
     done = evaluate_all(policy, at, shared, names, repeats=policy.policy.baseline.repeats)
     refuse_lost(done)
-    store = local_store(git, policy)
-    for _, run in done:
-        store.add(to_store(policy, run), f"local.{run.header.time.replace(':', '')}")
+    baselines, repeats = local_baselines(git, policy), policy.policy.baseline.repeats
+    anchors = missing_anchors([suite for suite, _ in done], git, baselines, shared, repeats=repeats)
+    refuse_lost(anchors)
+    for _, run in (*done, *anchors):
+        baselines.store.add(to_store(policy, run), f"local.{run.header.time.replace(':', '')}")
     print_scores(done, as_json=False)
-    click.echo(f"stored on the branch {store.branch} of this clone")
+    click.echo(f"stored on the branch {baselines.store.branch} of this clone")
     return 0
 
 

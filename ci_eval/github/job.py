@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ import click
 
 from ci_eval import config as configs
 from ci_eval import sides, snapshot
+from ci_eval.anchored import missing_anchors
 from ci_eval.base_run import Baselines
 from ci_eval.baseline import WRITERS, Store, Trust
 from ci_eval.cache import ResponseCache
@@ -171,12 +172,23 @@ class _Job:
             done = evaluate_all(config, at, session, config.policy.suites, repeats=config.policy.baseline.repeats)
         lost = sum(record.lost for _, run in done for record in run.records)
         if store and not lost:
-            run_id = f"{self.environment.run_id}.{self.environment.run_attempt}"
-            for _, run in done:
-                self._store(config).add(to_store(config, run), run_id)
+            self._remember(config, done)
+            self._remember_anchors(config, [suite for suite, _ in done], session)
         self._tell(write_summary(self.environment.summary_path, _scores_in_markdown(done, lost, stored=store)))
         write_outputs(self.environment.output_path, {"verdict": "inconclusive" if lost else "pass"})
         return Verdict.INCONCLUSIVE.exit_code if lost else 0
+
+    def _remember(self, config: Config, done: Iterable[tuple[Suite, Run]]) -> None:
+        run_id = f"{self.environment.run_id}.{self.environment.run_attempt}"
+        for _, run in done:
+            self._store(config).add(to_store(config, run), run_id)
+
+    def _remember_anchors(self, config: Config, suites: Iterable[Suite], session: Session) -> None:
+        baselines = self._baselines(config)
+        if baselines:
+            repeats = config.policy.baseline.repeats
+            made = missing_anchors(suites, self._git(), baselines, replace(session, cache=None), repeats=repeats)
+            self._remember(config, [(suite, run) for suite, run in made if not any(r.lost for r in run.records)])
 
     @contextmanager
     def _cache(self, *, wanted: bool) -> Iterator[ResponseCache | None]:

@@ -57,6 +57,8 @@ def _beside_scores(suite: SuiteOutcome, verdict: Verdict) -> Iterator[Text]:
         blamed = (one for one in anchor.dimensions if one.name in anchor.blamed and one.verdict is verdict)
         yield from (anchor_sentence(anchor, one) for one in blamed)
     yield from (sentence(one) for one in suite.increases if one.verdict is verdict)
+    if suite.too_many_errors and verdict is Verdict.INCONCLUSIVE:
+        yield (f"{CASE.count(len(suite.comparison.lost()))} lost, more than max_errors ({suite.policy.max_errors})",)
 
 
 def _several(parts: list[Text]) -> Text:

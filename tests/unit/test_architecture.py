@@ -27,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "explain rerun planning slices",
         "first_pass estimate outcome",
         "asking prepare increases",
+        "anchored",
         "base_run",
         "evaluation verdict replay upkeep traffic",
         "runner comparison baseline confirm ranking plan noise resume shards answering timing costs",
