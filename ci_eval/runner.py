@@ -25,6 +25,8 @@ OnAnswer = Callable[[int, Record], None]
 """Told where in the work a record belongs, as it comes in."""
 
 _OUT_OF_TIME = "the budget of time ran out"
+_GRACE_SECONDS = 0.2
+"""In which those that end at the deadline by themselves can still say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class _Pool:
         """What comes in, or stays unasked, until everything is there or the time is out."""
         for _ in self.work:
             try:
-                index, record = self._came.get(timeout=max(0.0, self.deadline.remaining()))
+                index, record = self._came.get(timeout=max(0.0, self.deadline.remaining() + _GRACE_SECONDS))
             except Empty:
                 return
             if isinstance(record, BaseException):

@@ -317,7 +317,20 @@ def only_changed(behaviour: Behaviour) -> Behaviour:
     return lambda asked: answers(asked) if "* parcels" in asked.system else behaviour(asked)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_lets_nobody_in_is_asked_until_the_time_is_out(desk: Repository, server: OpenAIServer) -> None:
+    server.behaviour = only_changed(lambda _: fails(429, f"try later; you sent {KEY}"))
+    desk.commit({CONFIG: desk.read(CONFIG).replace("seconds: 60", "seconds: 3")})
+    desk.write(NO_PARCELS)
+
+    ran = desk.gate()
+
+    assert ran.code == 3
+    assert ran.out.startswith("Inconclusive: nothing is known of routing; nothing is known of courtesy\n")
+    assert "the server's limits leave no time for it" in ran.out or "HTTP 429" in ran.out
+    assert KEY not in ran.out
+
+
+@pytest.mark.parametrize("status", [500, 503])
 def test_a_server_in_trouble_is_inconclusive_and_never_a_regression(
     status: int, desk: Repository, server: OpenAIServer
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci_eval.confirm import Confirmation, DimensionDecision, Question, Rerun, Result, Side, start
-from ci_eval.evidence import Cell, Key, Limit, Stored
+from ci_eval.evidence import RULE, Cell, Key, Limit, Stored
 
 ONE = Fraction(1)
 Passes = Callable[[str, str, Side, int], bool | None]
@@ -348,6 +348,49 @@ class TestLostRuns:
         assert (found.verdict, found.why) == ("inconclusive", "no answers")
 
 
+class TestFarMoreThanTheLimit:
+    """What broke by far more than the limit is answered by a part of it."""
+
+    def test_a_part_is_enough_to_fail(self) -> None:
+        everything = [f"c{number}" for number in range(300)]
+        driver = Driver(broken(*everything))
+        found = driver.decide(ask(300))["d"]
+        (todo,) = driver.todos
+        assert (found.verdict, found.why) == ("regression", "part")
+        assert len(todo) < 60
+        assert found.drop == Fraction(4), "what is sure, and not what the first look showed"
+
+    def test_chance_that_broke_as_many_is_found_out_by_the_others(self) -> None:
+        """A first look in which a third fell, and no fresh run does."""
+        flipped = [f"c{number}" for number in range(100)]
+        driver = Driver(once(*flipped))
+        found = driver.decide(ask(300))["d"]
+        assert len(driver.todos[0]) < len(driver.todos[1])
+        assert {rerun.case for todo in driver.todos for rerun in todo} == set(flipped)
+        assert found.verdict == "regression"
+        assert found.why == "diffuse"
+
+    def test_repairs_that_were_not_asked_again_count_against_it(self) -> None:
+        """A hundred broke and ninety were repaired: a part of the hundred says nothing of what is left of them."""
+        broke, repaired = [f"c{n}" for n in range(100)], [f"c{n}" for n in range(100, 190)]
+
+        def passes(case: str, _scorer: str, side: Side, _run: int) -> bool:
+            return not ((case in broke and side == "candidate") or (case in repaired and side == "base"))
+
+        found = decide(Question(cells(300), {"d": Fraction(5)}), passes)
+        assert (found.verdict, found.drop) == ("pass", Fraction(1000, 300)), found
+
+    def test_one_of_a_few_that_broke_is_enough_where_any_fails(self) -> None:
+        driver = Driver(broken(*(f"c{number}" for number in range(200))))
+        found = driver.decide(Question(cells(300), {"d": "any"}))["d"]
+        assert (found.verdict, len(driver.todos[0])) == ("regression", 6)
+
+    def test_no_time_for_it_is_inconclusive(self) -> None:
+        driver = Driver(broken(*(f"c{number}" for number in range(300))))
+        state = driver.start(ask(300)).stop("deadline")
+        assert state.decision()["d"].verdict == "inconclusive"
+
+
 class TestSubset:
     """The denominator is always the whole set, whatever part of it is run."""
 
@@ -450,6 +493,7 @@ def worlds(draw: st.DrawFn) -> tuple[Question, Passes]:
         stored={cell.key: Stored(draw(st.integers(0, 5)), 5) for cell in made if draw(st.booleans())},
         planned=draw(st.one_of(st.none(), some)),
         max_calls=draw(st.one_of(st.none(), st.integers(0, 300))),
+        rule=replace(RULE, telling_from=draw(st.sampled_from([2, 12]))),
     )
     rates = {cell.key: (draw(st.sampled_from(RATES)), draw(st.sampled_from(RATES))) for cell in made}
     seed, errors = draw(st.integers(0, 1 << 16)), draw(st.sampled_from([0.0, 0.02, 0.5, 1.0]))
