@@ -52,7 +52,7 @@ class Counted:
             self.paid = (self.paid or 0.0) + record.cost_usd
 
     def summary(self) -> str:
-        """How far it is, how good, how fast and, where prices are known, what was paid."""
+        """How far it is, how good, how fast and what was paid."""
         rate = self.done / max(time.monotonic() - self.started, 0.001)
         words = [
             f"{self.done}/{self.total} answered",
@@ -60,7 +60,7 @@ class Counted:
             f"{self.errors} errors",
             f"{rate:.0f}/s" if rate >= 1 else f"{60 * rate:.0f}/min",
         ]
-        if self.paid is not None:
+        if self.paid:
             words.append(f"${self.paid:.4f}")
         if self.cached:
             words.append(f"{self.cached} from the cache")

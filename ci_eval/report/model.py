@@ -192,6 +192,8 @@ def _took(outcome: GateOutcome) -> str:
     seconds = f"Took {outcome.seconds:.1f} s"
     if not outcome.suites or outcome.budget is None:
         return f"{seconds}."
+    if outcome.usd == 0 and outcome.budget.usd is None:
+        return f"{seconds} of {outcome.budget.seconds:g}."
     usd = "an unknown price" if outcome.usd is None else dollars(outcome.usd)
     most = f" of {dollars(outcome.budget.usd)}" if outcome.budget.usd is not None else ""
     return f"{seconds} of {outcome.budget.seconds:g}, and {usd}{most}."
