@@ -79,7 +79,7 @@ class Baselines:
         """Why a stored run of the same inputs does not stand for base; None when it does."""
         if not _is_before(run, base):
             return "this checkout does not show that base descends from it (fetch-depth: 0)"
-        if not run.holds(suite.golden.cases):
+        if run.unanswered or not run.holds(suite.golden.cases):
             return "some of its cases were lost"
         return self.trust.objection(run)
 
@@ -112,7 +112,7 @@ def _picked(stored: StoredRun, commit: str, pull: int) -> Recalled:
 def _counts(records: Iterable[Record]) -> dict[Key, Stored]:
     passes, runs = Counter[Key](), Counter[Key]()
     for record in records:
-        for cell in record.cells:
+        for cell in record.as_base:
             runs[record.case, cell.scorer] += 1
             passes[record.case, cell.scorer] += cell.passed
     return {key: Stored(passes[key], runs[key]) for key in runs}

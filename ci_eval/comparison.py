@@ -76,7 +76,8 @@ def pair_up(
     Records of other cases are left out: main's stored run has all of them, whatever part is run now.
     """
     base, candidate = ({case: side[case] for case in cases if case in side} for side in (base, candidate))
-    base_cells, candidate_cells = _cells(base.values()), _cells(candidate.values())
+    base_cells = {(record.case, cell.scorer): cell for record in base.values() for cell in record.as_base}
+    candidate_cells = {(record.case, cell.scorer): cell for record in candidate.values() for cell in record.cells}
     pairs = tuple(
         Pair(
             case.id,
@@ -90,10 +91,6 @@ def pair_up(
         for scorer in scorers.for_case(case)
     )
     return Comparison(pairs, cases, base, candidate)
-
-
-def _cells(records: Iterable[Record]) -> dict[tuple[str, str], CellResult]:
-    return {(record.case, cell.scorer): cell for record in records for cell in record.cells}
 
 
 def share(pairs: Sequence[Pair], passed: Callable[[Pair], bool | None]) -> Fraction | None:

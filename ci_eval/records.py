@@ -28,6 +28,8 @@ _OUTPUT_KEPT = 100_000
 _REASON_KEPT = 500
 # What was paid for must be readable: 100,000 answers of some pages, or a few thousand of the longest kind.
 _FILE_LIMIT = 1024 * MIB
+_MANY_REFUSED = 20
+"""One in so many."""
 _STEPS_KEPT = 20_000
 _MOST_STEPS = 200
 _CALLS_KEPT = 100
@@ -111,6 +113,13 @@ class Record(Strict):
         return not self.reused and self.cached_at is None
 
     @property
+    def as_base(self) -> list[CellResult]:
+        """Its cells as main's side of a comparison. A request of main that is refused says nothing: an account that is
+        closed refuses both sides alike, and that is no pass.
+        """
+        return [] if self.error_kind == "request" else self.cells
+
+    @property
     def lost(self) -> bool:
         return self.error_kind == "infrastructure"
 
@@ -180,6 +189,15 @@ class Run:
         """With the time of the oldest answer that came out of the response cache, if that is older."""
         times = [record.cached_at for record in self.records if record.cached_at]
         return Run(self.header.model_copy(update={"time": min([self.header.time, *times])}), self.records)
+
+    @property
+    def unanswered(self) -> int:
+        """Answers that were lost. Refused requests are among them where they are many: then it is not for what a few of
+        them are, but an account or a key that is refused.
+        """
+        lost = sum(record.lost for record in self.records)
+        refused = sum(record.error_kind == "request" for record in self.records)
+        return lost + (refused if refused * _MANY_REFUSED > len(self.records) else 0)
 
     def holds(self, cases: Iterable[str]) -> bool:
         """Whether every repeat has a record of every case that was not lost."""

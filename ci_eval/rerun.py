@@ -12,7 +12,7 @@ from ci_eval.cache import FIRST_FRESH
 from ci_eval.confirm import Confirmation, Question, Rerun, Result, Side, start
 from ci_eval.evidence import Answers
 from ci_eval.first_pass import FirstPass
-from ci_eval.records import Record
+from ci_eval.records import CellResult, Record
 from ci_eval.runner import Evaluator, Job
 
 
@@ -52,7 +52,7 @@ class Reruns:
         """Rerun what differs until every dimension is decided; what is open when time or money ends is inconclusive."""
         sure = frozenset(self._deterministic())
         asked = replace(question, deterministic=sure, planned=self.first.asked)
-        state = start(asked, *(_answers(self.first.records[side]) for side in SIDES))
+        state = start(asked, *(_answers(side, self.first.records[side]) for side in SIDES))
         while todo := state.todo():
             if self.asking.session.deadline.remaining() <= 0:
                 return state.stop("deadline")
@@ -71,7 +71,7 @@ class Reruns:
         else:
             self.fresh += known
         results: list[Result] = [
-            (record.case, side, {cell.scorer: cell.passed for cell in record.cells}) for side, record in known
+            (record.case, side, {cell.scorer: cell.passed for cell in _cells(side, record)}) for side, record in known
         ]
         after = state.observe(results)
         return after if len(known) == len(asked) else after.stop("budget")
@@ -81,7 +81,8 @@ class Reruns:
         for side, evaluator in self.asking.sides.items():
             for case in self.asking.suite.golden.cases.values():
                 record = self.first.records[side].get(case.id)
-                if evaluator.is_deterministic(case) or (record and record.error_kind == "request"):
+                refused = side == "candidate" and record is not None and record.error_kind == "request"
+                if evaluator.is_deterministic(case) or refused:
                     yield case.id, side
 
     def _in_turn(self, wanted: Iterable[Rerun]) -> list[tuple[Side, Job]]:
@@ -101,5 +102,9 @@ class Reruns:
         return [Job(case, first + number, request) for number in range(rerun.runs)]
 
 
-def _answers(records: Mapping[str, Record]) -> Answers:
-    return {(record.case, cell.scorer): cell.passed for record in records.values() for cell in record.cells}
+def _answers(side: Side, records: Mapping[str, Record]) -> Answers:
+    return {(record.case, cell.scorer): cell.passed for record in records.values() for cell in _cells(side, record)}
+
+
+def _cells(side: Side, record: Record) -> list[CellResult]:
+    return record.as_base if side == "base" else record.cells

@@ -75,10 +75,10 @@ def print_scores(done: Sequence[tuple[Suite, Run]], *, as_json: bool) -> None:
 
 def refuse_lost(done: Sequence[tuple[Suite, Run]], *, remedy: str = "run again") -> None:
     """A run with holes is not a result."""
-    lost = sum(record.lost for _, run in done for record in run.records)
+    lost = sum(run.unanswered for _, run in done)
     if lost:
         what = "1 answer was" if lost == 1 else f"{lost} answers were"
-        raise Inconclusive(f"{what} lost to infrastructure (the run file says why); {remedy}")
+        raise Inconclusive(f"{what} refused or lost to infrastructure (the run file says why); {remedy}")
 
 
 def local_store(git: Git, config: Config) -> Store:

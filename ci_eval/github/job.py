@@ -170,7 +170,7 @@ class _Job:
         with self._cache(wanted=store) as cache:
             session = replace(session, cache=cache)
             done = evaluate_all(config, at, session, config.policy.suites, repeats=config.policy.baseline.repeats)
-        lost = sum(record.lost for _, run in done for record in run.records)
+        lost = sum(run.unanswered for _, run in done)
         if store and not lost:
             self._remember(config, done)
             self._remember_anchors(config, [suite for suite, _ in done], session)
@@ -188,7 +188,7 @@ class _Job:
         if baselines:
             repeats = config.policy.baseline.repeats
             made = missing_anchors(suites, self._git(), baselines, replace(session, cache=None), repeats=repeats)
-            self._remember(config, [(suite, run) for suite, run in made if not any(r.lost for r in run.records)])
+            self._remember(config, [(suite, run) for suite, run in made if not run.unanswered])
 
     @contextmanager
     def _cache(self, *, wanted: bool) -> Iterator[ResponseCache | None]:

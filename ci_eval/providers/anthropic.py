@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ci_eval.deadline import Deadline
-from ci_eval.errors import InputError
 from ci_eval.providers.anthropic_stream import message_of
 from ci_eval.providers.base import Finish, ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.providers.caller import Caller, failure
@@ -52,7 +51,7 @@ class AnthropicProvider:
         payload = {**_payload(request), **({"stream": True} if self._stream else {})}
         answer = self._caller.post("/messages", payload, deadline)
         if answer.status != 200:
-            raise failure(answer.status, about_request=not _is_about_credit(answer.body))
+            raise failure(answer.status, answer.body)
         with reading("a message"):
             reply = _reply(message_of(answer.body) if self._stream else object_in(answer.body))
         return self._caller.counted(reply, answer)
@@ -119,15 +118,6 @@ def _tool_choice(given: Mapping[str, Any]) -> JSON:
 
 
 # --- what comes back --------------------------------------------------------------------------------------------------
-
-
-def _is_about_credit(body: bytes) -> bool:
-    """Whether a 400 says that the account is empty, which Anthropic tells as an invalid request."""
-    try:
-        error = as_object(object_in(body).get("error"))
-        return error.get("type") == "billing_error" or "credit balance" in as_text(error.get("message"))
-    except (InputError, MisshapenError):
-        return False
 
 
 def _reply(body: Mapping[str, Any]) -> Reply:

@@ -14,6 +14,8 @@ from ci_eval.transport import Response, Transport, TransportError
 # What a server refuses for what it is. Not 404: a model that is gone looks like an address that is wrong, and a wrong
 # address must not let both sides fail alike.
 _ABOUT_REQUEST = frozenset({400, 413, 422})
+_ACCOUNT = ("api key", "api_key", "apikey", "credit", "billing", "usage limit", "quota", "disabled", "deactivated")
+_ERROR_READ = 20_000
 _REMEDIES = {
     401: "the key was refused; check the variable that key_env names",
     402: "the account has no credit",
@@ -47,11 +49,20 @@ class Caller:
         return replace(reply, seconds=answer.seconds)
 
 
-def failure(status: int, *, about_request: bool = True) -> ProviderError:
+def failure(status: int, body: bytes = b"", *, about_request: bool = True) -> ProviderError:
     """An answer that is an error, told by its status: the provider's own words may echo a key.
 
-    `about_request=False`: the provider says in its own way that a status of the request's kind is not about it.
+    Its body is only searched for words about the account. `about_request=False`: it is not about the request, whatever
+    the status.
     """
-    remedy = _REMEDIES.get(status)
-    cause = f"HTTP {status}: {remedy}" if remedy else f"HTTP {status}"
-    return ProviderError(cause, about_request=about_request and status in _ABOUT_REQUEST)
+    if about_request and status in _ABOUT_REQUEST and not _is_about_account(body):
+        return ProviderError(f"HTTP {status}", about_request=True)
+    of_account = "the key or its account was refused; check the key, its credit and its limits"
+    remedy = of_account if status in _ABOUT_REQUEST and about_request else _REMEDIES.get(status)
+    return ProviderError(f"HTTP {status}: {remedy}" if remedy else f"HTTP {status}")
+
+
+def _is_about_account(body: bytes) -> bool:
+    """Whether a 400 is what an empty, closed or unknown account is told: several providers use that status for it."""
+    said = body[:_ERROR_READ].decode("utf-8", "replace").casefold()
+    return any(word in said for word in _ACCOUNT)

@@ -68,7 +68,7 @@ class GoogleProvider:
         operation = "streamGenerateContent?alt=sse" if self._stream else "generateContent"
         answer = self._caller.post(f"/{_resource(request.model)}:{operation}", _payload(request), deadline)
         if answer.status != 200:
-            raise failure(answer.status, about_request=_is_about_request(answer.body))
+            raise failure(answer.status, answer.body, about_request=_is_about_request(answer.body))
         with reading("a generated content"):
             reply = _reply(_joined(objects_of(answer.body)) if self._stream else object_in(answer.body))
         return self._caller.counted(reply, answer)

@@ -66,7 +66,7 @@ class OpenAIProvider:
         if answer.status != 200:
             if answer.status == 400 and _is_filtered(answer.body):
                 return Reply(Untrusted(""), "refusal")
-            raise failure(answer.status)
+            raise failure(answer.status, answer.body)
         with reading("a chat completion"):
             reply = _reply(message_of(answer.body) if self._stream else object_in(answer.body))
         return self._caller.counted(reply, answer)

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
+from command import ci_eval
 from openai_server import Answer, Asked, Behaviour, OpenAIServer, fails, says
 from sums import CASES, PROMPT, sums
 
@@ -90,3 +91,61 @@ def test_an_outage_during_the_confirmation_is_never_a_pass(tmp_path: Path) -> No
     code, found, _ = judge(tmp_path, behaviour)
 
     assert (code, found["verdict"]) == (3, "inconclusive")
+
+
+# --- an account that is closed refuses both sides alike ---------------------------------------------------------------
+
+
+def refused(asked: Asked) -> Answer:
+    return fails(400, "This request cannot be served", kind="invalid_request_error")
+
+
+@pytest.mark.parametrize("after", [0, 30, CASES, 3 * CASES])
+def test_requests_that_main_is_refused_as_well_are_no_pass(tmp_path: Path, after: int) -> None:
+    """Half of the cases break; after some calls every request is refused with a status of the request's kind."""
+    lock = Lock()
+    calls = 0
+
+    def behaviour(asked: Asked) -> Answer:
+        nonlocal calls
+        with lock:
+            calls += 1
+            closed = calls > after
+        if closed:
+            return refused(asked)
+        broken = asked.system.startswith("candidate") and int(asked.user.split()[1]) % 2
+        return says("wrong" if broken else "right")
+
+    code, found, _ = judge(tmp_path, behaviour)
+
+    assert code != 0, found
+    assert found["verdict"] != "pass"
+
+
+def test_a_stored_main_does_not_make_refusals_of_both_sides_a_pass(tmp_path: Path) -> None:
+    with OpenAIServer(lambda _: says("right")) as server:
+        repository = sums(tmp_path / "sums", server)
+        assert ci_eval("baseline", "update", "--repo", str(repository.folder), "--quiet").code == 0
+        server.behaviour = refused
+        repository.write({PROMPT: "candidate\n"})
+        ran = repository.gate("--config", "ci-eval.yaml", "--json")
+
+    assert (ran.code, ran.json["verdict"]) == (3, "inconclusive")
+
+
+def test_only_the_candidate_s_own_refusals_are_failed_cases(tmp_path: Path) -> None:
+    """A prompt that is too long is the candidate's doing: main is answered, in the first look and ever again."""
+    code, found, _ = judge(
+        tmp_path, lambda asked: refused(asked) if asked.system.startswith("candidate") else says("right")
+    )
+
+    assert (code, found["verdict"]) == (1, "regression")
+
+
+def test_a_main_that_is_refused_is_not_stored(tmp_path: Path) -> None:
+    with OpenAIServer(refused) as server:
+        repository = sums(tmp_path / "sums", server)
+        ran = ci_eval("baseline", "update", "--repo", str(repository.folder), "--quiet")
+
+    assert ran.code == 3
+    assert "refused or lost" in ran.err
