@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ci_eval.github.event import Part, Positive, PullRequest, Sha, Token
+from ci_eval.github.environment import Token
+from ci_eval.github.event import Part, Positive, PullRequest, Sha
 from ci_eval.text import Untrusted
 
 if TYPE_CHECKING:

@@ -32,15 +32,15 @@ from ci_eval.git import Git, Remote
 from ci_eval.github import event as events
 from ci_eval.github.client import GitHub, GitHubUnavailable
 from ci_eval.github.commands import Annotation, annotate
+from ci_eval.github.environment import Environment, Token
 from ci_eval.github.event import (
     Activity,
-    Environment,
     FullEvaluation,
+    GateGroup,
     GatePull,
     GatePullByNumber,
     Ignored,
     NothingToDo,
-    Token,
     UpdateBaseline,
 )
 from ci_eval.github.publish import Marker, config_id, posting, upsert_comment, write_outputs, write_summary
@@ -86,21 +86,24 @@ class _Job:
                 return self.gate(pull.number, pull.head_sha, partial(self._sides_of_merge, pull))
             case GatePullByNumber(number):
                 return self.gate_by_number(number)
+            case GateGroup() as group:
+                return self.gate(None, group.head_sha, partial(self._sides_of_group, group))
             case UpdateBaseline(sha, branch):
                 return self.evaluate(sha, branch, store=True)
             case FullEvaluation(sha, ref, on_default_branch):
                 return self.evaluate(sha, ref.removeprefix("refs/heads/"), store=on_default_branch)
-            case NothingToDo(reason):
-                click.echo(f"ci-eval: nothing to do: {log(reason)}")
-                return 0
-            case Ignored(reason):
-                click.echo(f"ci-eval: {log(reason)}", err=True)
-                return EXIT_REFUSED
+            case NothingToDo(reason) | Ignored(reason):
+                refused = isinstance(activity, Ignored)
+                click.echo(f"ci-eval: {'' if refused else 'nothing to do: '}{log(reason)}", err=refused)
+                return EXIT_REFUSED if refused else 0
 
     # --- gate ---------------------------------------------------------------------------------------------------------
 
     def _sides_of_merge(self, pull: GatePull) -> Sides:
         return sides.of_merge_commit(self._git(), pull.merge_sha, pull.head_sha)
+
+    def _sides_of_group(self, group: GateGroup) -> Sides:
+        return sides.of_merge_group(self._git(), group.base_sha, group.head_sha)
 
     def gate_by_number(self, number: int) -> int:
         """A pull request that somebody named: its head is fetched as objects, and merged without a checkout."""
@@ -117,8 +120,8 @@ class _Job:
         git.fetch(self._remote(), [f"+refs/heads/{base_ref}:refs/ci-eval/base", head_sha])
         return sides.of_merge(git, git.commit("refs/ci-eval/base"), head_sha)
 
-    def gate(self, number: int, head_sha: str, choose: partial[Sides]) -> int:
-        """Judge one pull request and answer it, also when it cannot be judged."""
+    def gate(self, number: int | None, head_sha: str, choose: partial[Sides]) -> int:
+        """Judge one pull request and answer it, also when it cannot be judged. A merge group has no number."""
         out = self._fresh_folder()
         try:
             outcome = self._prepared(choose(), number, out).run()
@@ -129,9 +132,11 @@ class _Job:
         self._publish(outcome, number, head_sha, out)
         return code
 
-    def _prepared(self, chosen: Sides, number: int, out: Path) -> Gate:
+    def _prepared(self, chosen: Sides, number: int | None, out: Path) -> Gate:
+        """A merge group is judged on every golden case: it is the last look before main."""
         inputs = self.environment.inputs
         seconds = float(inputs.budget_seconds) if inputs.budget_seconds else None
+        usd = float(inputs.budget_usd) if inputs.budget_usd else None
         return Gate(
             base=chosen.base,
             candidate=chosen.candidate,
@@ -141,8 +146,9 @@ class _Job:
             out=out,
             origin=self._origin(""),
             baselines=self._baselines,
-            pull=number,
-            tighter=Tighter(inputs.max_drop, seconds),
+            pull=number or 0,
+            tighter=Tighter(inputs.max_drop, seconds, usd),
+            whole=number is None or inputs.mode == "full",
         )
 
     def _baselines(self, main: Config) -> Baselines | None:
@@ -175,7 +181,9 @@ class _Job:
             self._remember(config, done)
             self._remember_anchors(config, [suite for suite, _ in done], session)
         self._tell(write_summary(self.environment.summary_path, _scores_in_markdown(done, lost, stored=store)))
-        write_outputs(self.environment.output_path, {"verdict": "inconclusive" if lost else "pass"})
+        purse = session.purse
+        spent = _cost(None if purse.unpriced else purse.spent)
+        write_outputs(self.environment.output_path, {"verdict": "inconclusive" if lost else "pass"} | spent)
         return Verdict.INCONCLUSIVE.exit_code if lost else 0
 
     def _remember(self, config: Config, done: Iterable[tuple[Suite, Run]]) -> None:
@@ -208,13 +216,13 @@ class _Job:
 
     # --- the pull request is answered ---------------------------------------------------------------------------------
 
-    def _publish(self, outcome: GateOutcome, number: int, head_sha: str, out: Path) -> None:
+    def _publish(self, outcome: GateOutcome, number: int | None, head_sha: str, out: Path) -> None:
         report = build(outcome)
         write_file(out / "report.md", summary(report).encode())
         write_file(out / "results.json", json.dumps(to_json(outcome), indent=2).encode())
         self._annotate(_annotations(outcome))
         self._tell(write_summary(self.environment.summary_path, summary(report)))
-        url = self._comment(comment(report), outcome, number, head_sha)
+        url = self._comment(comment(report), outcome, number, head_sha) if number else None
         self._tell(write_outputs(self.environment.output_path, self._outputs(outcome, out, url)))
         click.echo(f"ci-eval: {outcome.verdict}")
 
@@ -242,7 +250,7 @@ class _Job:
         worst = outcome.worst_dimension()
         if worst:
             outputs |= {"worst-dimension": worst.name, "worst-drop": f"{float(worst.drop):.4f}"}
-        return outputs | ({"comment-url": url} if url else {})
+        return outputs | _cost(outcome.usd) | ({"comment-url": url} if url else {})
 
     def _annotate(self, wanted: Sequence[Annotation]) -> None:
         for line in annotate(wanted):
@@ -286,7 +294,13 @@ class _Job:
 
 
 def _stopped(error: CiEvalError, head_sha: str) -> GateOutcome:
-    return GateOutcome(Verdict.INCONCLUSIVE, "stopped", None, head_sha, problem=Untrusted(str(error)))
+    """What was spent until then is not known."""
+    return GateOutcome(Verdict.INCONCLUSIVE, "stopped", None, head_sha, problem=Untrusted(str(error)), usd=None)
+
+
+def _cost(usd: float | None) -> dict[str, str]:
+    """No output where a price is not known: 0 would be a claim."""
+    return {} if usd is None else {"cost-usd": f"{usd:.6f}"}
 
 
 def _annotations(outcome: GateOutcome) -> list[Annotation]:

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 from ci_eval.github.client import Account, Comment, GitHub, GitHubUnavailable
-from ci_eval.github.event import CommentMode
+from ci_eval.github.environment import CommentMode
 from ci_eval.reader import KIB, append_lines
 from ci_eval.text import Hostile, Untrusted
 
@@ -182,7 +182,7 @@ OUTPUTS: Mapping[str, re.Pattern[str]] = {
     "worst-drop": re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,6})?"),
     "report-path": re.compile(_SAFE_PATH),
     "results-path": re.compile(_SAFE_PATH),
-    "cost-usd": re.compile(r"[0-9]{1,9}(\.[0-9]{1,8})?"),
+    "cost-usd": re.compile(r"[0-9]{1,18}(\.[0-9]{1,8})?"),
     "comment-url": _COMMENT_URL,
 }
 

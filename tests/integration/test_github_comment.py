@@ -12,7 +12,7 @@ import pytest
 from github_standin import BOT, TOKEN, Failure, StandIn
 
 from ci_eval.github.client import Account, GitHub, GitHubUnavailable
-from ci_eval.github.event import Token
+from ci_eval.github.environment import Token
 from ci_eval.github.publish import CommentOutcome, Marker, Posting, upsert_comment
 
 PULL = 7
@@ -355,7 +355,7 @@ def test_a_proxy_in_the_environment_is_not_used(
 def test_nothing_of_an_answer_reaches_the_log(standin: StandIn) -> None:
     """PyGithub prints refusals to stderr, where the runner would act on a command in them."""
     script = (
-        "from ci_eval.github.client import GitHub; from ci_eval.github.event import Token; "
+        "from ci_eval.github.client import GitHub; from ci_eval.github.environment import Token; "
         f"GitHub({standin.api_url!r}, {standin.repository!r}, Token({TOKEN!r}), 0, 0, 0).whoami()"
     )
     root = Path(__file__).parent.parent.parent
