@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
 
 from ci_eval.github.environment import Token
 from ci_eval.github.event import Part, Positive, PullRequest, Sha
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from github.PullRequest import PullRequest as PullRequestNow
     from github.Repository import Repository
 
-ACTIONS_BOT = "github-actions[bot]"
 _TIMEOUT_SECONDS = 15
 _MAX_WAIT_SECONDS = 60
 _RETRIES = 3
@@ -54,6 +55,9 @@ class Account:
 
     login: str
     is_bot: bool
+
+
+ACTIONS_BOT = Account("github-actions[bot]", is_bot=True)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,18 @@ class _UserNow(Part):
     type: str
 
 
+class _Viewer(Part):
+    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}\[bot\]$")]
+
+
+class _Viewed(Part):
+    viewer: _Viewer
+
+
+class _Answered(Part):
+    data: _Viewed
+
+
 class _PullNow(PullRequest):
     state: Literal["open", "closed"]
     merge_commit_sha: Sha | None
@@ -117,13 +133,20 @@ class GitHub:
             self._api.close()
 
     def whoami(self) -> Account:
-        """The account that the token writes as. GitHub tells a workflow's own token 403; it is the Actions bot."""
+        """The account that the token writes as.
+
+        GitHub tells the token of an app 403. Nearly always it is a workflow's own, so that it is the Actions bot.
+        """
         try:
             return _ask(lambda: _account(self._api.get_user()))
         except GitHubUnavailable as error:
             if error.status == 403:
-                return Account(ACTIONS_BOT, is_bot=True)
+                return ACTIONS_BOT
             raise
+
+    def viewer(self) -> Account:
+        """The app whose token this is: only GraphQL tells. Raises GitHubUnavailable for the token of a person, too."""
+        return _ask(lambda: _app(self._api.requester.graphql_query("{ viewer { login } }", {})[1]))
 
     def comments(self, number: int) -> list[Comment]:
         """All comments of a pull request, over all pages."""
@@ -197,6 +220,10 @@ def _comment(found: IssueComment) -> Comment:
 def _account(found: NamedUser | Organization | AuthenticatedUser) -> Account:
     now = _UserNow(login=found.login, type=found.type)
     return Account(now.login, now.type == "Bot")
+
+
+def _app(answer: object) -> Account:
+    return Account(_Answered.model_validate(answer).data.viewer.login, is_bot=True)
 
 
 @cache

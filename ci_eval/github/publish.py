@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ci_eval.github.client import Account, Comment, GitHub, GitHubUnavailable
+from ci_eval.github.client import ACTIONS_BOT, Account, Comment, GitHub, GitHubUnavailable
 from ci_eval.github.environment import CommentMode
 from ci_eval.reader import KIB, append_lines
 from ci_eval.text import Hostile, Untrusted
@@ -109,11 +110,21 @@ class _Sticky:
 
     def _find(self) -> Comment | None:
         """Ours, of all pages; of several (two runs raced once) the one that the newest run wrote."""
-        mine = [comment for comment in self.github.comments(self.number) if self._is_mine(comment)]
+        comments = self.github.comments(self.number)
+        marked = [comment for comment in comments if comment.body.text().startswith(self.marker.prefix)]
+        me = self._certainly_me(marked)
+        mine = [comment for comment in marked if comment.author == me]
         return max(mine, key=self.marker.run_of, default=None)
 
-    def _is_mine(self, comment: Comment) -> bool:
-        return comment.author == self.me and comment.body.text().startswith(self.marker.prefix)
+    def _certainly_me(self, marked: Sequence[Comment]) -> Account:
+        """That a token is the workflow's own is a guess; it is made sure of where another bot wears our marker.
+
+        That bot may be the app whose token this is, or one that somebody made repeat the marker.
+        """
+        if self.me == ACTIONS_BOT and any(one.author and one.author.is_bot and one.author != self.me for one in marked):
+            with suppress(GitHubUnavailable):
+                return self.github.viewer()
+        return self.me
 
     def _edit(self, found: Comment) -> CommentOutcome:
         if self.marker.run_of(found) > self.marker.run:

@@ -87,6 +87,7 @@ class StandIn:
         self.issues: dict[int, list[dict[str, Json]]] = {}
         self.pulls: dict[int, dict[str, Json]] = {}
         self.failures: list[Failure] = []
+        self.no_graphql = False
         self.requests: list[str] = []
         self.violations: list[str] = []
         self._seen: Counter[str] = Counter()
@@ -112,6 +113,10 @@ class StandIn:
     @property
     def host_url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def graphql_path(self) -> str:
+        return f"{self.prefix.removesuffix('/v3')}/graphql"
 
     @property
     def api_url(self) -> str:
@@ -141,11 +146,13 @@ class StandIn:
         with self._lock:
             self._seen[method] += 1
             self.requests.append(f"{method} {target}")
+            known = headers.get("Authorization") in {f"token {TOKEN}", f"Bearer {TOKEN}"}
+            if target == self.graphql_path:  # another description's
+                return self._viewer(json.loads(body)) if known else _problem(401, "Bad credentials")
             request = self._check_request(method, target, headers, body)
             failure = self._ordered_failure(method)
             if failure and not failure.lands:
                 return failure
-            known = headers.get("Authorization") in {f"token {TOKEN}", f"Bearer {TOKEN}"}
             answer = self._route(method, target, body) if known else _problem(401, "Bad credentials")
             self._check_answer(request, answer)
             return failure or answer
@@ -203,6 +210,13 @@ class StandIn:
         if self.writes_as[1] == "Bot":
             return _problem(403, "Resource not accessible by integration")
         return Answer(200, {**_user_json(*self.writes_as), **_PROFILE})
+
+    def _viewer(self, asked: Json) -> Answer:
+        """The one query that is asked."""
+        if self.no_graphql:
+            return _problem(502, "Bad Gateway")
+        assert asked["query"] == "{ viewer { login } }"
+        return Answer(200, {"data": {"viewer": {"login": self.writes_as[0]}}})
 
     def _page(self, number: int, target: str) -> Answer:
         url = urlsplit(target)
