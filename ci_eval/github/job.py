@@ -25,6 +25,7 @@ from ci_eval.baseline import WRITERS, Store, Trust
 from ci_eval.cache import ResponseCache
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
+from ci_eval.drift import Again, drifts, first_run
 from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive, InputError
 from ci_eval.evaluation import Origin, Progress, Session, Suite, evaluate_all, required_keys, scores, to_store
 from ci_eval.gate import Gate, Tighter
@@ -32,6 +33,7 @@ from ci_eval.git import Git, Remote
 from ci_eval.github import event as events
 from ci_eval.github.client import GitHub, GitHubUnavailable
 from ci_eval.github.commands import Annotation, annotate
+from ci_eval.github.drift_issue import DriftIssue, in_markdown
 from ci_eval.github.environment import Environment, Token
 from ci_eval.github.event import (
     Activity,
@@ -154,10 +156,11 @@ class _Job:
     def _baselines(self, main: Config) -> Baselines | None:
         if self.environment.token is None:
             return None
-        policy = main.policy.baseline
-        age = timedelta(days=policy.max_age_days)
-        trust = Trust(WRITERS, self.environment.repository, age, datetime.now(UTC))
-        return Baselines(self._store(main), trust)
+        return Baselines(self._store(main), self._trust(main))
+
+    def _trust(self, main: Config) -> Trust:
+        age = timedelta(days=main.policy.baseline.max_age_days)
+        return Trust(WRITERS, self.environment.repository, age, datetime.now(UTC))
 
     # --- main's own runs ----------------------------------------------------------------------------------------------
 
@@ -177,10 +180,12 @@ class _Job:
             session = replace(session, cache=cache)
             done = evaluate_all(config, at, session, config.policy.suites, repeats=config.policy.baseline.repeats)
         lost = sum(record.lost for _, run in done for record in run.records)
+        again = self._again(config, done) if self.environment.event_name == "schedule" and not lost else []
         if store and not lost:
             self._remember(config, done)
             self._remember_anchors(config, [suite for suite, _ in done], session)
         self._tell(write_summary(self.environment.summary_path, _scores_in_markdown(done, lost, stored=store)))
+        self._tell_drift(again, every=len(again) == len(done))
         purse = session.purse
         spent = _cost(None if purse.unpriced else purse.spent)
         write_outputs(self.environment.output_path, {"verdict": "inconclusive" if lost else "pass"} | spent)
@@ -197,6 +202,30 @@ class _Job:
             repeats = config.policy.baseline.repeats
             made = missing_anchors(suites, self._git(), baselines, replace(session, cache=None), repeats=repeats)
             self._remember(config, [(suite, run) for suite, run in made if not any(r.lost for r in run.records)])
+
+    def _again(self, config: Config, done: Sequence[tuple[Suite, Run]]) -> list[Again]:
+        """Each suite beside the first run of the same inputs, where there is one."""
+        found = []
+        for suite, run in done:
+            stored = self._store(config).find(suite.name, run.header.fingerprint)
+            before = first_run(stored, self._trust(config), suite.golden.cases)
+            if before:
+                limits = {name: suite.gate.limit(name) for name in suite.scorers.dimensions()}
+                found.append(Again(suite.name, suite.cells(), limits, before, run))
+        return found
+
+    def _tell_drift(self, again: Sequence[Again], *, every: bool) -> None:
+        """In the issue about it, which is closed where nothing differs in `every` suite."""
+        drifted = drifts(again)
+        environment = self.environment
+        if drifted:
+            self._tell("main answers differently than before, and main did not change; see the job's summary")
+            text = f"## ci-eval: changed scores\n\n{in_markdown(drifted, environment.run_url)}"
+            self._tell(write_summary(environment.summary_path, text))
+        if environment.token and (drifted or (again and every)):
+            own = config_id(environment.workflow, environment.inputs.config)
+            with self._github() as github:
+                self._tell(DriftIssue(github, own, environment.run_url, datetime.now(UTC)).keep(drifted))
 
     @contextmanager
     def _cache(self, *, wanted: bool) -> Iterator[ResponseCache | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ci_eval.github.client import ACTIONS_BOT, Account, Comment, GitHub, GitHubUnavailable
+from ci_eval.github.client import ACTIONS_BOT, Account, Comment, GitHub, GitHubUnavailable, Issue
 from ci_eval.github.environment import CommentMode
 from ci_eval.reader import KIB, append_lines
 from ci_eval.text import Hostile, Untrusted
@@ -94,6 +94,18 @@ def upsert_comment(
         return CommentOutcome(None, f"the comment was not posted: {error}; the verdict stands, and is in the summary")
 
 
+def writer(github: GitHub, guess: Account, marked: Sequence[Comment | Issue]) -> Account:
+    """Who we are, given what wears our marker: it is made sure of where another bot does.
+
+    That a token is the workflow's own is a guess. The other bot may be the app whose token this is in truth, or one
+    that somebody made repeat the marker.
+    """
+    if guess == ACTIONS_BOT and any(one.author and one.author.is_bot and one.author != guess for one in marked):
+        with suppress(GitHubUnavailable):
+            return github.viewer()
+    return guess
+
+
 @dataclass(frozen=True)
 class _Sticky:
     github: GitHub
@@ -112,19 +124,9 @@ class _Sticky:
         """Ours, of all pages; of several (two runs raced once) the one that the newest run wrote."""
         comments = self.github.comments(self.number)
         marked = [comment for comment in comments if comment.body.text().startswith(self.marker.prefix)]
-        me = self._certainly_me(marked)
+        me = writer(self.github, self.me, marked)
         mine = [comment for comment in marked if comment.author == me]
         return max(mine, key=self.marker.run_of, default=None)
-
-    def _certainly_me(self, marked: Sequence[Comment]) -> Account:
-        """That a token is the workflow's own is a guess; it is made sure of where another bot wears our marker.
-
-        That bot may be the app whose token this is, or one that somebody made repeat the marker.
-        """
-        if self.me == ACTIONS_BOT and any(one.author and one.author.is_bot and one.author != self.me for one in marked):
-            with suppress(GitHubUnavailable):
-                return self.github.viewer()
-        return self.me
 
     def _edit(self, found: Comment) -> CommentOutcome:
         if self.marker.run_of(found) > self.marker.run:

@@ -86,6 +86,7 @@ class StandIn:
         self.prefix = prefix
         self.issues: dict[int, list[dict[str, Json]]] = {}
         self.pulls: dict[int, dict[str, Json]] = {}
+        self.opened: list[dict[str, Json]] = []
         self.failures: list[Failure] = []
         self.no_graphql = False
         self.requests: list[str] = []
@@ -136,6 +137,13 @@ class StandIn:
         opened = json.loads((DATA / "webhooks/pull_request.opened.json").read_text(encoding="utf-8"))
         self.pulls[number] = {**opened["pull_request"], "number": number, **changes}
         return self.pulls[number]
+
+    def add_issue(self, title: str, body: str | None, author: User | None = None, **changes: Json) -> dict[str, Json]:
+        """An issue that somebody opened; by default whoever holds the token."""
+        self._next_id += 1
+        issue = _issue_json(self, self._next_id, title, body, author or self.writes_as) | changes
+        self.opened.append(issue)
+        return issue
 
     def bodies(self, number: int) -> list[str]:
         return [comment["body"] for comment in self.issues.get(number, [])]
@@ -204,6 +212,17 @@ class StandIn:
                 return self._post(int(number), json.loads(body)["body"])
             case "PATCH", ["issues", "comments", number]:
                 return self._patch(int(number), json.loads(body)["body"])
+        return self._route_issue(method, parts, target, body)
+
+    def _route_issue(self, method: str, parts: list[str], target: str, body: bytes) -> Answer:
+        match method, parts:
+            case "GET", ["issues"]:
+                return self._page_of(list(reversed(self.opened)), target)
+            case "POST", ["issues"]:
+                issue = self.add_issue(**json.loads(body))
+                return Answer(201, issue, {"Location": issue["url"]})
+            case "PATCH", ["issues", number]:
+                return self._edit_issue(int(number), json.loads(body))
         return _problem(404, "Not Found")
 
     def _user(self) -> Answer:
@@ -219,18 +238,27 @@ class StandIn:
         return Answer(200, {"data": {"viewer": {"login": self.writes_as[0]}}})
 
     def _page(self, number: int, target: str) -> Answer:
+        return self._page_of(self.issues.get(number, []), target)
+
+    def _page_of(self, rows: list[dict[str, Json]], target: str) -> Answer:
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         size, page = min(int(query.get("per_page", 30)), 100), int(query.get("page", 1))
-        comments = self.issues.get(number, [])
-        pages = max(1, -(-len(comments) // size))
+        pages = max(1, -(-len(rows) // size))
 
         def link(to: int, rel: str) -> str:
             return f'<{self.host_url}{url.path}?{urlencode({**query, "page": to})}>; rel="{rel}"'
 
         links = [link(page + 1, "next"), link(pages, "last")] if page < pages else []
         headers = {"Link": ", ".join(links)} if links else {}
-        return Answer(200, comments[(page - 1) * size : page * size], headers)
+        return Answer(200, rows[(page - 1) * size : page * size], headers)
+
+    def _edit_issue(self, number: int, changes: Json) -> Answer:
+        issue = next((issue for issue in self.opened if issue["number"] == number), None)
+        if issue is None:
+            return _problem(404, "Not Found")
+        issue |= changes
+        return Answer(200, issue)
 
     def _post(self, number: int, body: str) -> Answer:
         if len(body) > MAX_BODY:
@@ -323,6 +351,36 @@ def _comment_json(standin: StandIn, number: int, comment_id: int, body: str, aut
         "author_association": "NONE",
         "created_at": NOW,
         "updated_at": NOW,
+    }
+
+
+def _issue_json(standin: StandIn, number: int, title: str, body: str | None, author: User) -> dict[str, Json]:
+    repository = f"{standin.api_url}/repos/{standin.repository}"
+    url = f"{repository}/issues/{number}"
+    parts = ("comments", "events")
+    return {
+        "id": 10_000 + number,
+        "node_id": f"I_{number}",
+        "number": number,
+        "url": url,
+        "repository_url": repository,
+        "labels_url": f"{url}/labels{{/name}}",
+        "html_url": f"https://github.com/{standin.repository}/issues/{number}",
+        **{f"{part}_url": f"{url}/{part}" for part in parts},
+        "title": title,
+        "body": body,
+        "user": _user_json(*author),
+        "state": "open",
+        "locked": False,
+        "comments": 0,
+        "labels": [],
+        "assignee": None,
+        "assignees": [],
+        "milestone": None,
+        "author_association": "NONE",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "closed_at": None,
     }
 
 

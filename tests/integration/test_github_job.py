@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from git_over_http import GitServer
 from github_standin import DATA, TOKEN, Failure, StandIn
-from openai_server import OpenAIServer, fails, says
+from openai_server import Answer, Asked, OpenAIServer, fails, says
 from parcel_desk import (
     CONFIG,
     FAQ_CASES,
@@ -657,6 +657,55 @@ def test_a_pull_request_is_compared_with_what_the_clock_stored(hub: Hub, capsys:
 
     assert (job.code, hub.model.calls - before) == (0, TRIAGE_CASES)
     assert "main's stored baseline" in hub.api.bodies(PULL)[0]
+
+
+def _forgetful(asked: Asked) -> Answer:
+    """The same model by its name, and another one behind it."""
+    return says("no idea") if asked.user.startswith("case 1") else says("right")
+
+
+def test_a_model_that_changed_behind_its_name_is_told_in_one_issue_until_it_is_back(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _main_of_sums(hub, capsys, "seconds: 600")
+    own = {"INPUT_CONFIG": "ci-eval.yaml"}
+    quiet = hub.schedule(capsys, **own)
+    hub.model.behaviour = _forgetful
+
+    changed, still = hub.schedule(capsys, **own), hub.schedule(capsys, **own)
+    (issue,) = hub.api.opened
+    told = issue["body"]
+    hub.model.behaviour = lambda _: says("right")
+    back = hub.schedule(capsys, **own)
+
+    assert [job.code for job in (quiet, changed, still, back)] == [0, 0, 0, 0]
+    assert "::warning::main answers differently than before" not in quiet.out + back.out
+    assert "::warning::main answers differently than before" in changed.out
+    assert "| `sums`  | `task_accuracy` | 100.00 | 89.00 | −11.00   |" in told
+    assert "−11.00" in still.summary
+    assert issue["state"] == "closed"
+    assert len(hub.api.opened) == 1
+
+
+def test_other_events_open_no_issue(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _main_of_sums(hub, capsys, "seconds: 600")
+    hub.model.behaviour = _forgetful
+
+    job = hub.dispatch(capsys, INPUT_CONFIG="ci-eval.yaml")
+
+    assert (job.code, hub.api.requests) == (0, [])
+
+
+def test_a_job_that_may_not_open_an_issue_says_so(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _main_of_sums(hub, capsys, "seconds: 600")
+    hub.model.behaviour = _forgetful
+    hub.api.failures = [Failure("POST", 1, 403)]
+
+    job = hub.schedule(capsys, INPUT_CONFIG="ci-eval.yaml")
+
+    assert (job.code, job.outputs["verdict"], hub.api.opened) == (0, "pass", [])
+    assert "−11.00" in job.summary
+    assert re.search(r"^::warning::the issue about changed scores could not be kept: .*issues: write", job.out, re.M)
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
