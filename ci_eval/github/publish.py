@@ -200,6 +200,11 @@ OUTPUTS: Mapping[str, re.Pattern[str]] = {
 }
 
 
+def cost(usd: float | None) -> dict[str, str]:
+    """No output where a price is not known: 0 would be a claim."""
+    return {} if usd is None else {"cost-usd": f"{usd:.6f}"}
+
+
 def write_outputs(path: Path | None, outputs: Mapping[str, str]) -> str | None:
     """Set the step's outputs; returns a warning if the file could not be written.
 
