@@ -19,6 +19,7 @@ from ci_eval.changes import FileChange
 from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject, SuitePolicy, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
+from ci_eval.evidence import Cell
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Provider
@@ -162,6 +163,11 @@ class Suite:
     @property
     def target(self) -> TargetPolicy:
         return self.config.policy.suites[self.name].target
+
+    def cells(self) -> list[Cell]:
+        """Every cell of the golden set."""
+        cases, scorers = self.golden.cases.values(), self.scorers
+        return [Cell(case.id, one.name, one.dimension, one.weight) for case in cases for one in scorers.for_case(case)]
 
     def refuse_unknown_dimensions(self) -> None:
         known = self.scorers.dimensions()

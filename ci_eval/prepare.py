@@ -16,7 +16,7 @@ from ci_eval.confirm import Question
 from ci_eval.confirm import Side as SideName
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation import Side, Suite, need_cases
-from ci_eval.evidence import Cell, Key, Stored
+from ci_eval.evidence import Key, Stored
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
 from ci_eval.records import Run
@@ -67,14 +67,9 @@ class Prepared:
 
     def question(self, gate: GatePolicy) -> Question:
         """What is to be decided, and what is known of it beforehand."""
-        scorers, cases = self.suite.scorers, self.suite.golden.cases.values()
         return Question(
-            cells=[
-                Cell(case.id, scorer.name, scorer.dimension, scorer.weight)
-                for case in cases
-                for scorer in scorers.for_case(case)
-            ],
-            limits={name: gate.limit(name) for name in scorers.dimensions()},
+            cells=self.suite.cells(),
+            limits={name: gate.limit(name) for name in self.suite.scorers.dimensions()},
             same=self.same,
             stored=self.stored,
         )

@@ -41,6 +41,19 @@ def of_merge_commit(git: Git, merge: str, head: str) -> Sides:
     return Sides(snapshot.at_commit(git, parents[0]), snapshot.at_commit(git, merge))
 
 
+def of_merge_group(git: Git, base: str, head: str) -> Sides:
+    """What a merge queue is about to merge, and the commit that GitHub built it on.
+
+    Raises InputError when the checkout does not show one below the other.
+    """
+    if base == head or not git.is_ancestor(base, head):
+        raise InputError(
+            "the checkout does not show that the merge group was built on its base",
+            remedy="let actions/checkout fetch everything (fetch-depth: 0), without `ref:`",
+        )
+    return Sides(snapshot.at_commit(git, base), snapshot.at_commit(git, head))
+
+
 def of_merge(git: Git, base: str, head: str) -> Sides:
     """The tip of the target branch, and what merging head into it would give; raises MergeConflict."""
     candidate = snapshot.at_tree(git, git.merged_tree(base, head))

@@ -7,30 +7,35 @@ So: imported late, only GET and PATCH retried, and every failure told in our own
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from itertools import count
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from ci_eval.github.event import Part, Positive, PullRequest, Sha, Token
+from pydantic import Field
+
+from ci_eval.github.environment import Token
+from ci_eval.github.event import Part, Positive, PullRequest, Sha
 from ci_eval.text import Untrusted
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import ModuleType, TracebackType
 
     import github
     from github.AuthenticatedUser import AuthenticatedUser
-    from github.Issue import Issue
+    from github.Issue import Issue as IssueOfPyGithub
     from github.IssueComment import IssueComment
     from github.NamedUser import NamedUser
     from github.Organization import Organization
     from github.PullRequest import PullRequest as PullRequestNow
     from github.Repository import Repository
 
-ACTIONS_BOT = "github-actions[bot]"
 _TIMEOUT_SECONDS = 15
 _MAX_WAIT_SECONDS = 60
 _RETRIES = 3
+_PER_PAGE = 100
 
 
 class GitHubUnavailable(Exception):
@@ -55,10 +60,20 @@ class Account:
     is_bot: bool
 
 
+ACTIONS_BOT = Account("github-actions[bot]", is_bot=True)
+
+
 @dataclass(frozen=True)
 class Comment:
     id: int
     url: str
+    author: Account | None
+    body: Untrusted
+
+
+@dataclass(frozen=True)
+class Issue:
+    number: int
     author: Account | None
     body: Untrusted
 
@@ -85,6 +100,26 @@ class _CommentNow(Part):
 class _UserNow(Part):
     login: str
     type: str
+
+
+class _IssueNow(Part):
+    number: Positive
+    user: _UserNow | None
+    body: str | None = None
+    pull_request: object = None
+    """Set where the issue is a pull request: GitHub lists both."""
+
+
+class _Viewer(Part):
+    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}\[bot\]$")]
+
+
+class _Viewed(Part):
+    viewer: _Viewer
+
+
+class _Answered(Part):
+    data: _Viewed
 
 
 class _PullNow(PullRequest):
@@ -116,13 +151,20 @@ class GitHub:
             self._api.close()
 
     def whoami(self) -> Account:
-        """The account that the token writes as. GitHub tells a workflow's own token 403; it is the Actions bot."""
+        """The account that the token writes as.
+
+        GitHub tells the token of an app 403. Nearly always it is a workflow's own, so that it is the Actions bot.
+        """
         try:
             return _ask(lambda: _account(self._api.get_user()))
         except GitHubUnavailable as error:
             if error.status == 403:
-                return Account(ACTIONS_BOT, is_bot=True)
+                return ACTIONS_BOT
             raise
+
+    def viewer(self) -> Account:
+        """The app whose token this is: only GraphQL tells. Raises GitHubUnavailable for the token of a person, too."""
+        return _ask(lambda: _app(self._api.requester.graphql_query("{ viewer { login } }", {})[1]))
 
     def comments(self, number: int) -> list[Comment]:
         """All comments of a pull request, over all pages."""
@@ -139,6 +181,36 @@ class GitHub:
             return _comment(comment)
 
         return _ask(edit)
+
+    def issues(self, since: datetime) -> list[Issue]:
+        """All issues, open and closed, that somebody or something has touched since."""
+        return _ask(lambda: list(self._issues(since)))
+
+    def _issues(self, since: datetime) -> Iterator[Issue]:
+        """Not through PyGithub's issues, which ask for each one that is no pull request whether it is one."""
+        asked = {"state": "all", "since": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "per_page": _PER_PAGE}
+        for page in count(1):
+            _, rows = self._api.requester.requestJsonAndCheck("GET", self._issues_path, {**asked, "page": page})
+            found = [_IssueNow.model_validate(row) for row in rows]
+            yield from (_issue(one) for one in found if one.pull_request is None)
+            if len(found) < _PER_PAGE:
+                return
+
+    def create_issue(self, title: str, body: str) -> None:
+        _ask(
+            lambda: self._api.requester.requestJsonAndCheck(
+                "POST", self._issues_path, input={"title": title, "body": body}
+            )
+        )
+
+    def edit_issue(self, number: int, body: str, state: Literal["closed"] | None = None) -> None:
+        changes = {"body": body} | ({"state": state} if state else {})
+        path = f"{self._issues_path}/{number}"
+        _ask(lambda: self._api.requester.requestJsonAndCheck("PATCH", path, input=changes))
+
+    @property
+    def _issues_path(self) -> str:
+        return f"/repos/{self.repository}/issues"
 
     def pull(self, number: int) -> Pull:
         return _ask(lambda: _pull(self._repository.get_pull(number)))
@@ -157,7 +229,7 @@ class GitHub:
             auth=pygithub.Auth.Token(self.token.reveal()),
             base_url=self.api_url,
             timeout=_TIMEOUT_SECONDS,
-            per_page=100,
+            per_page=_PER_PAGE,
             retry=retry,
             seconds_between_requests=self.seconds_between_requests,
             seconds_between_writes=self.seconds_between_writes,
@@ -170,7 +242,7 @@ class GitHub:
     def _repository(self) -> Repository:
         return self._api.get_repo(self.repository)
 
-    def _issue(self, number: int) -> Issue:
+    def _issue(self, number: int) -> IssueOfPyGithub:
         return self._repository.get_issue(number)
 
 
@@ -193,9 +265,18 @@ def _comment(found: IssueComment) -> Comment:
     return Comment(now.id, now.html_url, _account(found.user) if found.user else None, Untrusted(now.body))
 
 
+def _issue(now: _IssueNow) -> Issue:
+    author = Account(now.user.login, now.user.type == "Bot") if now.user else None
+    return Issue(now.number, author, Untrusted(now.body or ""))
+
+
 def _account(found: NamedUser | Organization | AuthenticatedUser) -> Account:
     now = _UserNow(login=found.login, type=found.type)
     return Account(now.login, now.type == "Bot")
+
+
+def _app(answer: object) -> Account:
+    return Account(_Answered.model_validate(answer).data.viewer.login, is_bot=True)
 
 
 @cache
@@ -228,7 +309,8 @@ def _pygithub() -> ModuleType:
 
 _CAUSES = {
     401: "GitHub does not know this token",
-    403: "GitHub refused; the job needs `permissions: pull-requests: write`, which a fork's pull request never has",
+    403: "GitHub refused; the job needs `permissions: pull-requests: write`, which a fork's pull request never has "
+    "(`issues: write` for the issue of a scheduled evaluation)",
     404: "GitHub shows no such thing to this token",
     410: "GitHub says that it is gone",
     422: "GitHub did not take the content",

@@ -1,4 +1,4 @@
-"""What GitHub asks for: the runner's environment and the event's payload become one `Activity`.
+"""What GitHub asks for: the event's payload, in the runner's environment, becomes one `Activity`.
 
 Nothing here calls anybody. A payload is written by whoever opened the pull request, so only numbers, SHAs and names
 of a known shape are taken out of it; titles, labels and logins are never looked at. Who is trusted follows from
@@ -8,230 +8,37 @@ of a known shape are taken out of it; titles, labels and logins are never looked
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_args
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ci_eval.config import DEFAULT_PATH
 from ci_eval.errors import InputError
-from ci_eval.origin import origin_of
+from ci_eval.github.environment import Environment, refuse
 from ci_eval.reader import MIB, Document, read_file, read_json, validate, wrong
-from ci_eval.text import JSON, Untrusted
+from ci_eval.text import JSON
 
 EVENT_LIMIT = 8 * MIB
-
-CommentMode = Literal["always", "changes", "failures", "off"]
-
-# --- the runner's environment -----------------------------------------------------------------------------------------
-
-
-class Token:
-    """GitHub's token. It shows itself to nobody; `reveal` is for the two that send it: the client and a git push."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "<Token>"
-
-    __str__ = __repr__
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The action's inputs. On a pull request they come from its own workflow file, so they may only tighten."""
-
-    config: str = DEFAULT_PATH
-    max_drop: Fraction | None = None
-    budget_seconds: Fraction | None = None
-    comment: CommentMode = "always"
-    pr_number: int | None = None
-
-
-@dataclass(frozen=True)
-class Environment:
-    """What the runner says about this run. `ref` and `workflow` are names that people chose."""
-
-    event_name: str
-    event_path: Path
-    sha: str
-    ref: Untrusted
-    repository: str
-    run_id: int
-    run_attempt: int
-    workflow: Untrusted
-    server_url: str
-    api_url: str
-    workspace: Path
-    output_path: Path | None = None
-    summary_path: Path | None = None
-    token: Token | None = None
-    inputs: Inputs = field(default_factory=Inputs)
-
-    @property
-    def run_url(self) -> str:
-        return f"{self.server_url}/{self.repository}/actions/runs/{self.run_id}"
-
-    @classmethod
-    def from_environ(cls, mapping: Mapping[str, str]) -> Environment:
-        """The environment of a job; raises InputError that names the variable or the input."""
-        if mapping.get("ACTIONS_ALLOW_UNSECURE_COMMANDS", "").lower() == "true":
-            raise InputError(
-                "ACTIONS_ALLOW_UNSECURE_COMMANDS is set, so that any line of a log can change later steps",
-                remedy="remove it from the workflow",
-            )
-        runner = _Variables(mapping)
-        return cls(
-            event_name=runner.match("GITHUB_EVENT_NAME", _WORD),
-            event_path=Path(runner.required("GITHUB_EVENT_PATH")),
-            sha=runner.match("GITHUB_SHA", _SHA),
-            ref=Untrusted(runner.required("GITHUB_REF")),
-            repository=runner.match("GITHUB_REPOSITORY", _REPOSITORY),
-            run_id=int(runner.match("GITHUB_RUN_ID", _POSITIVE)),
-            run_attempt=int(runner.match("GITHUB_RUN_ATTEMPT", _POSITIVE)),
-            workflow=Untrusted(runner.required("GITHUB_WORKFLOW")),
-            server_url=runner.url("GITHUB_SERVER_URL"),
-            api_url=runner.url("GITHUB_API_URL"),
-            workspace=Path(runner.required("GITHUB_WORKSPACE")),
-            output_path=runner.path("GITHUB_OUTPUT"),
-            summary_path=runner.path("GITHUB_STEP_SUMMARY"),
-            token=_token(mapping),
-            inputs=_inputs(mapping),
-        )
-
-
-_WORD = re.compile(r"[a-z_]{1,64}")
-_SHA = re.compile(r"[0-9a-f]{40}")
-_REPOSITORY = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}/(?!-|\.{1,2}$)[A-Za-z0-9._-]{1,100}")
-_POSITIVE = re.compile(r"[1-9][0-9]{0,17}")
-
-
-# What runners other than GitHub's may leave out, and no verdict hangs on.
-_DEFAULTS = {
-    "GITHUB_REF": "HEAD",
-    "GITHUB_RUN_ID": "1",
-    "GITHUB_RUN_ATTEMPT": "1",
-    "GITHUB_WORKFLOW": "ci-eval",
-    "GITHUB_SERVER_URL": "https://github.com",
-    "GITHUB_API_URL": "https://api.github.com",
-}
-
-
-@dataclass(frozen=True)
-class _Variables:
-    mapping: Mapping[str, str]
-
-    def required(self, name: str) -> str:
-        value = self.mapping.get(name) or _DEFAULTS.get(name, "")
-        if not value:
-            raise InputError(f"{name} is not set", remedy="run this inside a GitHub Actions job, which sets it")
-        return value
-
-    def match(self, name: str, pattern: re.Pattern[str]) -> str:
-        value = self.required(name)
-        if not pattern.fullmatch(value):
-            raise InputError(f"{name} is not what GitHub writes there", remedy="leave it as the runner sets it")
-        return value
-
-    def url(self, name: str) -> str:
-        value = self.required(name).rstrip("/")
-        try:
-            origin_of(value)
-        except InputError:
-            raise InputError(f"{name} is not a URL", remedy="leave it as the runner sets it") from None
-        return value
-
-    def path(self, name: str) -> Path | None:
-        value = self.mapping.get(name, "")
-        return Path(value) if value else None
-
-
-# --- the action's inputs ----------------------------------------------------------------------------------------------
-
-_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_INPUT_PATH = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/ -]{0,299}")
-Choice = TypeVar("Choice", bound=str)
-
-
-def _given(mapping: Mapping[str, str], name: str) -> str:
-    """An input as the runner hands it to a container: upper case, hyphens kept; empty is not given."""
-    return mapping.get(f"INPUT_{name.upper()}", "").strip()
-
-
-def _refuse(name: str, problem: str, remedy: str) -> InputError:
-    return InputError(f'the input "{name}" {problem}', remedy=remedy)
-
-
-def _inputs(mapping: Mapping[str, str]) -> Inputs:
-    return Inputs(
-        config=_config(_given(mapping, "config")),
-        max_drop=_number("max-drop", _given(mapping, "max-drop"), "points from 0 to 100, as in 1 or 0.5", 100),
-        budget_seconds=_number("budget-seconds", _given(mapping, "budget-seconds"), "seconds, as in 270", 86_400),
-        comment=_choice("comment", _given(mapping, "comment") or "always", get_args(CommentMode)),
-        pr_number=_pr_number(_given(mapping, "pr-number")),
-    )
-
-
-def _choice(name: str, value: str, choices: tuple[Choice, ...]) -> Choice:
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise _refuse(name, "is not one of its values", f"write {', '.join(choices[:-1])} or {choices[-1]}")
-
-
-def _number(name: str, value: str, what: str, most: int) -> Fraction | None:
-    """An exact number above 0: no sign, no exponent, no nan."""
-    if not value:
-        return None
-    if not _NUMBER.fullmatch(value) or not 0 < Fraction(value) <= most:
-        raise _refuse(name, f"is not a number above 0 and up to {most}", f"write {what}")
-    return Fraction(value)
-
-
-def _pr_number(value: str) -> int | None:
-    if value and not (_POSITIVE.fullmatch(value) and len(value) <= 9):
-        raise _refuse("pr-number", "is not the number of a pull request", "write digits only, as in 123")
-    return int(value) if value else None
-
-
-def _config(value: str) -> str:
-    if value and not (_INPUT_PATH.fullmatch(value) and not {"", ".", ".."} & {*value.split("/")}):
-        raise _refuse("config", "is not a path in the repository", f"write it relative to the root, as {DEFAULT_PATH}")
-    return value or DEFAULT_PATH
-
-
-def _token(mapping: Mapping[str, str]) -> Token | None:
-    value = _given(mapping, "github-token") or mapping.get("GITHUB_TOKEN", "").strip()
-    if value and not (value.isascii() and value.isprintable() and " " not in value):
-        raise _refuse("github-token", "is not a token", "write ${{ github.token }}")
-    return Token(value) if value else None
-
 
 # --- what is read of a payload ----------------------------------------------------------------------------------------
 
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Positive = Annotated[int, Field(gt=0, lt=2**63)]
-# What may follow `origin/` in a git command or stand in a log line; git itself allows nearly everything.
-_BRANCH = r"[A-Za-z0-9_][A-Za-z0-9._/+@#=-]{0,254}"
-_REF = re.compile(rf"refs/(heads|tags)/{_BRANCH}")
+# What `git check-ref-format` refuses, and a dash in front, which git could read as an option.
+_NO_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|(^|/)\.|\.lock(/|$)|^@$")
 
 
-def _no_range(value: str) -> str:
-    if ".." in value:
-        raise wrong("two dots, which git reads as a range", "rename the branch")
+def _is_branch(name: str) -> bool:
+    return 0 < len(name) <= 255 and name.isprintable() and not _NO_BRANCH.search(name)
+
+
+def _git_takes(value: str) -> str:
+    if not _is_branch(value):
+        raise wrong("not the name of a branch that ci-eval can hand to git", "rename the branch")
     return value
 
 
-Branch = Annotated[str, Field(pattern=rf"^{_BRANCH}$"), AfterValidator(_no_range)]
+Branch = Annotated[str, AfterValidator(_git_takes)]
 _Ref = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -289,6 +96,22 @@ class _DispatchEvent(Part):
     repository: _OwnRepository
 
 
+class _Group(Part):
+    base_sha: Sha
+    head_sha: Sha
+
+
+class _GroupEvent(Part):
+    action: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+    merge_group: _Group
+
+
+class _ScheduleEvent(Part):
+    """GitHub sends hardly more than the cron line, which says nothing that we need to know."""
+
+    schedule: str
+
+
 # --- activities -------------------------------------------------------------------------------------------------------
 
 
@@ -313,6 +136,14 @@ class GatePullByNumber:
 
 
 @dataclass(frozen=True)
+class GateGroup:
+    """Gate what a merge queue is about to merge: one pull request or several, of which none is named."""
+
+    base_sha: str
+    head_sha: str
+
+
+@dataclass(frozen=True)
 class UpdateBaseline:
     """Evaluate a new commit of the default branch and remember it."""
 
@@ -322,7 +153,7 @@ class UpdateBaseline:
 
 @dataclass(frozen=True)
 class FullEvaluation:
-    """Evaluate a whole golden set on request; only the default branch's result may be remembered."""
+    """Evaluate a whole golden set on request or by the clock; only the default branch's result may be remembered."""
 
     sha: str
     ref: str
@@ -343,7 +174,10 @@ class Ignored:
     reason: str
 
 
-Activity = GatePull | GatePullByNumber | UpdateBaseline | FullEvaluation | NothingToDo | Ignored
+Activity = GatePull | GatePullByNumber | GateGroup | UpdateBaseline | FullEvaluation | NothingToDo | Ignored
+
+
+_SUPPORTED = ("pull_request", "merge_group", "push", "schedule", "workflow_dispatch")
 
 
 def read_payload(environment: Environment) -> JSON:
@@ -359,10 +193,15 @@ def activity(environment: Environment, payload: JSON) -> Activity:
             return _pull_request(environment, _parse(_PullEvent, environment, payload))
         case "push":
             return _push(_parse(_PushEvent, environment, payload))
+        case "merge_group":
+            return _merge_group(_parse(_GroupEvent, environment, payload))
+        case "schedule":
+            _parse(_ScheduleEvent, environment, payload)
+            return FullEvaluation(environment.sha, _ref_of(environment), on_default_branch=True)
         case "workflow_dispatch":
             return _dispatch(environment, _parse(_DispatchEvent, environment, payload))
         case name:
-            return Ignored(f"the event {name} is not supported yet; use pull_request, push or workflow_dispatch")
+            return Ignored(f"the event {name} is not supported; use {', '.join(_SUPPORTED[:-1])} or {_SUPPORTED[-1]}")
 
 
 def _pull_request(environment: Environment, event: _PullEvent) -> Activity:
@@ -373,7 +212,7 @@ def _pull_request(environment: Environment, event: _PullEvent) -> Activity:
     """
     pull = event.pull_request
     if environment.inputs.pr_number not in {None, pull.number}:
-        raise _refuse("pr-number", "names another pull request", "leave it empty; it is for workflow_dispatch")
+        raise refuse("pr-number", "names another pull request", "leave it empty; it is for workflow_dispatch")
     if event.action == "closed":
         return NothingToDo("the pull request is closed")
     return GatePull(
@@ -399,10 +238,23 @@ def _push(event: _PushEvent) -> Activity:
 def _dispatch(environment: Environment, event: _DispatchEvent) -> Activity:
     if environment.inputs.pr_number is not None:
         return GatePullByNumber(environment.inputs.pr_number)
-    ref = environment.ref.text()
-    if not _REF.fullmatch(ref) or ".." in ref:
-        raise InputError("GITHUB_REF is not a branch or tag that ci-eval can name", remedy="start it from another one")
+    ref = _ref_of(environment)
     return FullEvaluation(environment.sha, ref, ref == f"refs/heads/{event.repository.default_branch}")
+
+
+def _merge_group(event: _GroupEvent) -> Activity:
+    if event.action == "destroyed":
+        return NothingToDo("the merge group is gone")
+    return GateGroup(event.merge_group.base_sha, event.merge_group.head_sha)
+
+
+def _ref_of(environment: Environment) -> str:
+    """The branch or tag that the run was started on: for a schedule the default branch, always."""
+    ref = environment.ref.text()
+    name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    if name == ref or not _is_branch(name):
+        raise InputError("GITHUB_REF is not a branch or tag that ci-eval can name", remedy="start it from another one")
+    return ref
 
 
 Event = TypeVar("Event", bound=Part)

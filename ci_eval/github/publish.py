@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ci_eval.github.client import Account, Comment, GitHub, GitHubUnavailable
-from ci_eval.github.event import CommentMode
+from ci_eval.github.client import ACTIONS_BOT, Account, Comment, GitHub, GitHubUnavailable, Issue
+from ci_eval.github.environment import CommentMode
 from ci_eval.reader import KIB, append_lines
 from ci_eval.text import Hostile, Untrusted
 
@@ -93,6 +94,18 @@ def upsert_comment(
         return CommentOutcome(None, f"the comment was not posted: {error}; the verdict stands, and is in the summary")
 
 
+def writer(github: GitHub, guess: Account, marked: Sequence[Comment | Issue]) -> Account:
+    """Who we are, given what wears our marker: it is made sure of where another bot does.
+
+    That a token is the workflow's own is a guess. The other bot may be the app whose token this is in truth, or one
+    that somebody made repeat the marker.
+    """
+    if guess == ACTIONS_BOT and any(one.author and one.author.is_bot and one.author != guess for one in marked):
+        with suppress(GitHubUnavailable):
+            return github.viewer()
+    return guess
+
+
 @dataclass(frozen=True)
 class _Sticky:
     github: GitHub
@@ -109,11 +122,11 @@ class _Sticky:
 
     def _find(self) -> Comment | None:
         """Ours, of all pages; of several (two runs raced once) the one that the newest run wrote."""
-        mine = [comment for comment in self.github.comments(self.number) if self._is_mine(comment)]
+        comments = self.github.comments(self.number)
+        marked = [comment for comment in comments if comment.body.text().startswith(self.marker.prefix)]
+        me = writer(self.github, self.me, marked)
+        mine = [comment for comment in marked if comment.author == me]
         return max(mine, key=self.marker.run_of, default=None)
-
-    def _is_mine(self, comment: Comment) -> bool:
-        return comment.author == self.me and comment.body.text().startswith(self.marker.prefix)
 
     def _edit(self, found: Comment) -> CommentOutcome:
         if self.marker.run_of(found) > self.marker.run:
@@ -182,9 +195,14 @@ OUTPUTS: Mapping[str, re.Pattern[str]] = {
     "worst-drop": re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,6})?"),
     "report-path": re.compile(_SAFE_PATH),
     "results-path": re.compile(_SAFE_PATH),
-    "cost-usd": re.compile(r"[0-9]{1,9}(\.[0-9]{1,8})?"),
+    "cost-usd": re.compile(r"[0-9]{1,18}(\.[0-9]{1,8})?"),
     "comment-url": _COMMENT_URL,
 }
+
+
+def cost(usd: float | None) -> dict[str, str]:
+    """No output where a price is not known: 0 would be a claim."""
+    return {} if usd is None else {"cost-usd": f"{usd:.6f}"}
 
 
 def write_outputs(path: Path | None, outputs: Mapping[str, str]) -> str | None:

@@ -86,7 +86,9 @@ class StandIn:
         self.prefix = prefix
         self.issues: dict[int, list[dict[str, Json]]] = {}
         self.pulls: dict[int, dict[str, Json]] = {}
+        self.opened: list[dict[str, Json]] = []
         self.failures: list[Failure] = []
+        self.no_graphql = False
         self.requests: list[str] = []
         self.violations: list[str] = []
         self._seen: Counter[str] = Counter()
@@ -114,6 +116,10 @@ class StandIn:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
+    def graphql_path(self) -> str:
+        return f"{self.prefix.removesuffix('/v3')}/graphql"
+
+    @property
     def api_url(self) -> str:
         return self.host_url + self.prefix
 
@@ -132,6 +138,13 @@ class StandIn:
         self.pulls[number] = {**opened["pull_request"], "number": number, **changes}
         return self.pulls[number]
 
+    def add_issue(self, title: str, body: str | None, author: User | None = None, **changes: Json) -> dict[str, Json]:
+        """An issue that somebody opened; by default whoever holds the token."""
+        self._next_id += 1
+        issue = _issue_json(self, self._next_id, title, body, author or self.writes_as) | changes
+        self.opened.append(issue)
+        return issue
+
     def bodies(self, number: int) -> list[str]:
         return [comment["body"] for comment in self.issues.get(number, [])]
 
@@ -141,11 +154,13 @@ class StandIn:
         with self._lock:
             self._seen[method] += 1
             self.requests.append(f"{method} {target}")
+            known = headers.get("Authorization") in {f"token {TOKEN}", f"Bearer {TOKEN}"}
+            if target == self.graphql_path:  # another description's
+                return self._viewer(json.loads(body)) if known else _problem(401, "Bad credentials")
             request = self._check_request(method, target, headers, body)
             failure = self._ordered_failure(method)
             if failure and not failure.lands:
                 return failure
-            known = headers.get("Authorization") in {f"token {TOKEN}", f"Bearer {TOKEN}"}
             answer = self._route(method, target, body) if known else _problem(401, "Bad credentials")
             self._check_answer(request, answer)
             return failure or answer
@@ -197,6 +212,17 @@ class StandIn:
                 return self._post(int(number), json.loads(body)["body"])
             case "PATCH", ["issues", "comments", number]:
                 return self._patch(int(number), json.loads(body)["body"])
+        return self._route_issue(method, parts, target, body)
+
+    def _route_issue(self, method: str, parts: list[str], target: str, body: bytes) -> Answer:
+        match method, parts:
+            case "GET", ["issues"]:
+                return self._page_of(list(reversed(self.opened)), target)
+            case "POST", ["issues"]:
+                issue = self.add_issue(**json.loads(body))
+                return Answer(201, issue, {"Location": issue["url"]})
+            case "PATCH", ["issues", number]:
+                return self._edit_issue(int(number), json.loads(body))
         return _problem(404, "Not Found")
 
     def _user(self) -> Answer:
@@ -204,19 +230,35 @@ class StandIn:
             return _problem(403, "Resource not accessible by integration")
         return Answer(200, {**_user_json(*self.writes_as), **_PROFILE})
 
+    def _viewer(self, asked: Json) -> Answer:
+        """The one query that is asked."""
+        if self.no_graphql:
+            return _problem(502, "Bad Gateway")
+        assert asked["query"] == "{ viewer { login } }"
+        return Answer(200, {"data": {"viewer": {"login": self.writes_as[0]}}})
+
     def _page(self, number: int, target: str) -> Answer:
+        return self._page_of(self.issues.get(number, []), target)
+
+    def _page_of(self, rows: list[dict[str, Json]], target: str) -> Answer:
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         size, page = min(int(query.get("per_page", 30)), 100), int(query.get("page", 1))
-        comments = self.issues.get(number, [])
-        pages = max(1, -(-len(comments) // size))
+        pages = max(1, -(-len(rows) // size))
 
         def link(to: int, rel: str) -> str:
             return f'<{self.host_url}{url.path}?{urlencode({**query, "page": to})}>; rel="{rel}"'
 
         links = [link(page + 1, "next"), link(pages, "last")] if page < pages else []
         headers = {"Link": ", ".join(links)} if links else {}
-        return Answer(200, comments[(page - 1) * size : page * size], headers)
+        return Answer(200, rows[(page - 1) * size : page * size], headers)
+
+    def _edit_issue(self, number: int, changes: Json) -> Answer:
+        issue = next((issue for issue in self.opened if issue["number"] == number), None)
+        if issue is None:
+            return _problem(404, "Not Found")
+        issue |= changes
+        return Answer(200, issue)
 
     def _post(self, number: int, body: str) -> Answer:
         if len(body) > MAX_BODY:
@@ -309,6 +351,36 @@ def _comment_json(standin: StandIn, number: int, comment_id: int, body: str, aut
         "author_association": "NONE",
         "created_at": NOW,
         "updated_at": NOW,
+    }
+
+
+def _issue_json(standin: StandIn, number: int, title: str, body: str | None, author: User) -> dict[str, Json]:
+    repository = f"{standin.api_url}/repos/{standin.repository}"
+    url = f"{repository}/issues/{number}"
+    parts = ("comments", "events")
+    return {
+        "id": 10_000 + number,
+        "node_id": f"I_{number}",
+        "number": number,
+        "url": url,
+        "repository_url": repository,
+        "labels_url": f"{url}/labels{{/name}}",
+        "html_url": f"https://github.com/{standin.repository}/issues/{number}",
+        **{f"{part}_url": f"{url}/{part}" for part in parts},
+        "title": title,
+        "body": body,
+        "user": _user_json(*author),
+        "state": "open",
+        "locked": False,
+        "comments": 0,
+        "labels": [],
+        "assignee": None,
+        "assignees": [],
+        "milestone": None,
+        "author_association": "NONE",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "closed_at": None,
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from github_standin import BOT, TOKEN, Failure, StandIn
 
 from ci_eval.github.client import Account, GitHub, GitHubUnavailable
-from ci_eval.github.event import Token
+from ci_eval.github.environment import Token
 from ci_eval.github.publish import CommentOutcome, Marker, Posting, upsert_comment
 
 PULL = 7
@@ -120,6 +120,59 @@ def test_a_person_s_token_finds_that_person_s_comment() -> None:
         upsert_comment(github, PULL, "second", MARKER)
 
         assert standin.bodies(PULL) == [f"{MARKER.line}\nforged", f"{MARKER.line}\nsecond"]
+
+
+APP = ("house-robot[bot]", "Bot")
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v3"])
+def test_an_app_s_token_finds_that_app_s_comment(prefix: str) -> None:
+    """GitHub tells an app's token 403 for who it is, as it tells a workflow's own."""
+    with StandIn(writes_as=APP, prefix=prefix) as standin, connect(standin) as github:
+        standin.add_comment(PULL, f"{MARKER.line}\nforged", ("echo[bot]", "Bot"))
+        standin.add_comment(PULL, f"{MARKER.line}\nforged", STRANGER)
+        upsert_comment(github, PULL, "first", MARKER)
+        upsert_comment(github, PULL, "second", MARKER)
+
+        assert standin.bodies(PULL)[2:] == [f"{MARKER.line}\nsecond"]
+        assert standin.bodies(PULL)[:2] == [f"{MARKER.line}\nforged"] * 2
+
+
+def test_a_bot_that_repeats_our_marker_does_not_become_us(standin: StandIn, github: GitHub) -> None:
+    standin.add_comment(PULL, f"{MARKER.line}\nforged", APP)
+    mine = standin.add_comment(PULL, f"{MARKER.line}\nold")
+
+    upsert_comment(github, PULL, "report", MARKER)
+
+    assert standin.bodies(PULL) == [f"{MARKER.line}\nforged", f"{MARKER.line}\nreport"]
+    assert mine["user"]["login"] == BOT[0]
+
+
+def test_where_github_does_not_say_which_app_it_is_no_other_bot_is_taken_for_it() -> None:
+    with StandIn(writes_as=APP) as standin, connect(standin) as github:
+        standin.no_graphql = True
+        for body in ("first", "second"):
+            assert upsert_comment(github, PULL, body, MARKER).warning is None
+
+        assert standin.bodies(PULL) == [f"{MARKER.line}\nfirst", f"{MARKER.line}\nsecond"]
+
+
+def test_who_it_is_is_asked_only_where_it_is_in_doubt(standin: StandIn, github: GitHub) -> None:
+    standin.add_comment(PULL, "another robot's comment", APP)
+    upsert_comment(github, PULL, "first", MARKER)
+    upsert_comment(github, PULL, "second", MARKER)
+
+    assert not [request for request in standin.requests if "graphql" in request]
+
+
+@pytest.mark.parametrize("login", ["github-actions", "mallory", "", None, 3])
+def test_a_viewer_that_is_no_app_is_not_believed(login: Any) -> None:
+    with (
+        StandIn(writes_as=(login, "Bot")) as standin,
+        connect(standin) as github,
+        pytest.raises(GitHubUnavailable, match="could not be read"),
+    ):
+        github.viewer()
 
 
 def test_an_enterprise_server_s_path_is_kept() -> None:
@@ -355,7 +408,7 @@ def test_a_proxy_in_the_environment_is_not_used(
 def test_nothing_of_an_answer_reaches_the_log(standin: StandIn) -> None:
     """PyGithub prints refusals to stderr, where the runner would act on a command in them."""
     script = (
-        "from ci_eval.github.client import GitHub; from ci_eval.github.event import Token; "
+        "from ci_eval.github.client import GitHub; from ci_eval.github.environment import Token; "
         f"GitHub({standin.api_url!r}, {standin.repository!r}, Token({TOKEN!r}), 0, 0, 0).whoami()"
     )
     root = Path(__file__).parent.parent.parent

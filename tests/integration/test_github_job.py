@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from git_over_http import GitServer
 from github_standin import DATA, TOKEN, Failure, StandIn
-from openai_server import OpenAIServer, fails, says
+from openai_server import Answer, Asked, OpenAIServer, fails, says
 from parcel_desk import (
     CONFIG,
     FAQ_CASES,
@@ -31,10 +31,13 @@ from parcel_desk import (
     answers,
     edited,
 )
+from sums import CASES as SUMS
+from sums import PROMPT as SUMS_PROMPT
+from sums import sums
 
 from ci_eval.cli.progress import Silent
 from ci_eval.github.client import GitHub
-from ci_eval.github.event import Token
+from ci_eval.github.environment import Token
 from ci_eval.github.job import run_on_github
 
 PULL = 7
@@ -170,6 +173,19 @@ class Hub:
         payload["repository"]["default_branch"] = "main"
         return self.run(capsys, "push", payload, self.checkout("refs/heads/main"), "refs/heads/main", **changes)
 
+    def merge_group(
+        self, capsys: pytest.CaptureFixture[str], base: str, *, depth: int | None = None, **changes: str
+    ) -> Job:
+        """The queue's own branch is what it merged for the pull request."""
+        workspace = self.checkout(f"refs/pull/{PULL}/merge", depth=depth)
+        payload = json.loads((DATA / "webhooks/merge_group.checks_requested.json").read_text(encoding="utf-8"))
+        payload["merge_group"] |= {"base_sha": base, "head_sha": Repository(workspace).git("rev-parse", "HEAD")}
+        return self.run(capsys, "merge_group", payload, workspace, "refs/heads/gh-readonly-queue/main/pr-7", **changes)
+
+    def schedule(self, capsys: pytest.CaptureFixture[str], **changes: str) -> Job:
+        workspace = self.checkout("refs/heads/main")
+        return self.run(capsys, "schedule", {"schedule": "17 3 * * *"}, workspace, "refs/heads/main", **changes)
+
     def dispatch(self, capsys: pytest.CaptureFixture[str], **changes: str) -> Job:
         payload = json.loads((DATA / "webhooks/workflow_dispatch.json").read_text(encoding="utf-8"))
         payload["repository"]["default_branch"] = "main"
@@ -295,6 +311,153 @@ def test_a_workflow_may_be_stricter_than_the_policy(hub: Hub, capsys: pytest.Cap
     assert hub.pull_request(capsys, head, INPUT_MAX__DROP="70").code == 0
 
 
+# --- the plan and its budget ------------------------------------------------------------------------------------------
+
+PRICED = ", prices: {house-1: {input: 0, output: 100000}}"
+"""A dime for each token of an answer."""
+
+
+def _priced(hub: Hub) -> None:
+    """Main with a price for its model."""
+    policy = hub.developer.read(CONFIG)
+    hub.push_main({CONFIG: policy.replace(", max_concurrency: 8", f"{PRICED}, max_concurrency: 8")})
+
+
+def test_what_a_gate_cost_is_an_output(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _priced(hub)
+
+    job = hub.pull_request(capsys, hub.push_head(HARMLESS))
+
+    results = json.loads((hub.folder / f"workspace-{hub.runs}" / job.outputs["results-path"]).read_bytes())
+    assert job.code == 0
+    assert float(job.outputs["cost-usd"]) == pytest.approx(results["usd"])
+    assert results["usd"] > 0
+
+
+def test_a_gate_that_asks_nothing_costs_nothing(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    job = hub.pull_request(capsys, hub.push_head({"src/checkout.ts": "export const vat = 0.07\n"}))
+
+    assert float(job.outputs["cost-usd"]) == 0
+
+
+def test_what_main_s_evaluation_cost_is_an_output(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _priced(hub)
+
+    assert float(hub.dispatch(capsys).outputs["cost-usd"]) > 0
+
+
+def _main_of_sums(hub: Hub, capsys: pytest.CaptureFixture[str], budget: str) -> str:
+    """Main is a hundred cases with a stored run, where an answer costs a dime."""
+    hub.model.behaviour = lambda _: says("right")
+    dime = ", prices: {coin: {input: 0, output: 100000}}"
+    written = sums(hub.folder / "sums", hub.model, budget=budget, provider=dime)
+    base = hub.push_main({name: written.read(name) for name in written.git("ls-files").split("\n")})
+    assert hub.push(capsys, base, INPUT_CONFIG="ci-eval.yaml").code == 0
+    return base
+
+
+@pytest.mark.parametrize(
+    ("policy", "usd", "mode", "part"),
+    [
+        pytest.param("seconds: 600", "", "auto", False, id="no limit of money"),
+        pytest.param("seconds: 600", "11", "auto", True, id="a limit where main has none"),
+        pytest.param("seconds: 600, usd: 1000", "11", "auto", True, id="a smaller limit than main's"),
+        pytest.param("seconds: 600, usd: 11", "1000", "auto", True, id="a larger limit than main's"),
+        pytest.param("seconds: 600, usd: 11", "", "full", False, id="all cases, whatever confirming them may cost"),
+    ],
+)
+def test_a_workflow_may_spend_less_than_main_allows_or_run_more_but_not_the_other_way_round(
+    policy: str, usd: str, mode: str, part: bool, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _main_of_sums(hub, capsys, policy)
+    head = hub.push_head({SUMS_PROMPT: "candidate\n"})
+    before = hub.model.calls
+
+    job = hub.pull_request(capsys, head, INPUT_CONFIG="ci-eval.yaml", INPUT_BUDGET__USD=usd, INPUT_MODE=mode)
+
+    asked = hub.model.calls - before
+    assert (job.code, asked < SUMS, "on a subset of" in job.summary) == (0, part, part)
+    assert float(job.outputs["cost-usd"]) == pytest.approx(asked / 10)
+
+
+def test_a_merge_queue_runs_every_case_where_a_pull_request_runs_a_part(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = _main_of_sums(hub, capsys, "seconds: 600, usd: 11")
+    hub.push_head({SUMS_PROMPT: "candidate\n"})
+    before = hub.model.calls
+
+    job = hub.merge_group(capsys, base, INPUT_CONFIG="ci-eval.yaml")
+
+    assert (job.code, hub.model.calls - before) == (0, SUMS)
+
+
+def test_money_that_reaches_for_nothing_is_inconclusive_and_its_cost_is_not_claimed(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _priced(hub)
+
+    job = hub.pull_request(capsys, hub.push_head(HARMLESS), INPUT_BUDGET__USD="0.1")
+
+    assert (job.code, job.outputs["verdict"], hub.model.calls) == (3, "inconclusive", 0)
+    assert "cost-usd" not in job.outputs
+    assert "more than the budget; raise the budget" in hub.api.bodies(PULL)[0]
+
+
+# --- a merge queue ----------------------------------------------------------------------------------------------------
+
+
+def test_a_merge_group_that_breaks_cases_is_red_and_answered_in_the_summary(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = hub.developer.git("rev-parse", "main")
+    hub.push_head(NO_PARCELS)
+
+    job = hub.merge_group(capsys, base)
+
+    assert (job.code, job.outputs["verdict"], job.outputs["worst-drop"]) == (1, "regression", "50.0000")
+    assert job.summary.startswith("### ❌ Regression: `routing` fell by 50.0 points (limit 1)")
+    assert f"::error file={TRIAGE_PROMPT}::ci-eval: routing fell by 50.00 points" in job.out.split("\n")
+    assert "comment-url" not in job.outputs
+    assert hub.api.requests == [], "there is no pull request to comment in"
+
+
+def test_a_harmless_merge_group_is_green_by_main_s_stored_run(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    base = hub.push_main({})
+    hub.push(capsys, base)
+    before = hub.model.calls
+    hub.push_head(HARMLESS)
+
+    job = hub.merge_group(capsys, base)
+
+    assert (job.code, hub.model.calls - before) == (0, TRIAGE_CASES)
+    assert f"The base's answers are main's stored baseline of `{base[:12]}`" in job.summary
+    assert len(hub.baselines()) == 2, "and it stores nothing itself"
+
+
+def test_a_merge_group_is_not_blamed_for_the_group_before_it(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its base is what GitHub built it on, not main."""
+    before_it = hub.push_head(NO_PARCELS)
+    hub.push_head({"src/checkout.ts": "export const vat = 0.07\n"}, branch="second", base="feature")
+
+    assert hub.merge_group(capsys, before_it).code == 0
+    assert hub.model.calls == 0
+
+
+@pytest.mark.parametrize("what", ["depth", "stranger"])
+def test_a_merge_group_whose_base_is_not_below_it_is_refused(
+    what: str, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = hub.developer.git("rev-parse", "main")
+    hub.push_head(NO_PARCELS)
+
+    job = hub.merge_group(capsys, base, depth=1) if what == "depth" else hub.merge_group(capsys, "0123456789" * 4)
+
+    assert (job.code, hub.model.calls, job.outputs["verdict"]) == (2, 0, "inconclusive")
+    assert "fetch-depth: 0" in job.out
+    assert "fetch-depth: 0" in job.summary
+
+
 # --- what goes wrong is not a verdict ---------------------------------------------------------------------------------
 
 
@@ -381,7 +544,10 @@ def test_an_event_that_is_not_supported_is_refused(hub: Hub, capsys: pytest.Capt
     job = hub.run(capsys, "issue_comment", {}, hub.checkout("refs/heads/main"), "refs/heads/main")
 
     assert job.code == 2
-    assert "the event issue_comment is not supported yet; use pull_request, push or workflow_dispatch" in job.out
+    assert (
+        "the event issue_comment is not supported; use pull_request, merge_group, push, schedule or workflow_dispatch"
+        in job.out
+    )
 
 
 # --- main's baseline --------------------------------------------------------------------------------------------------
@@ -461,6 +627,85 @@ def test_hidden_outputs_are_in_neither_baseline_nor_comment(hub: Hub, capsys: py
     shown = hub.api.bodies(PULL)[0] + job.summary + job.out
     assert "looking into it" not in stored + shown
     assert "`lost-parcel`" in shown
+
+
+# --- by the clock -----------------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_asks_everything_anew_and_stores_it(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever main's workflow kept: a provider that changed its model is only seen by asking it."""
+    kept = str(hub.folder / "kept")
+    hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept)
+    files, before = _kept(hub), hub.model.calls
+
+    job = hub.schedule(capsys, XDG_CACHE_HOME=kept)
+
+    assert (job.code, job.outputs["verdict"]) == (0, "pass")
+    assert hub.model.calls - before == TRIAGE_CASES + FAQ_CASES
+    assert "Stored as main's baseline." in job.summary
+    assert len(hub.baselines()) == 2 * 2
+    assert files
+    assert _kept(hub) == files
+
+
+def test_a_pull_request_is_compared_with_what_the_clock_stored(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.push_main({})
+    hub.schedule(capsys)
+    before = hub.model.calls
+
+    job = hub.pull_request(capsys, hub.push_head(HARMLESS))
+
+    assert (job.code, hub.model.calls - before) == (0, TRIAGE_CASES)
+    assert "main's stored baseline" in hub.api.bodies(PULL)[0]
+
+
+def _forgetful(asked: Asked) -> Answer:
+    """The same model by its name, and another one behind it."""
+    return says("no idea") if asked.user.startswith("case 1") else says("right")
+
+
+def test_a_model_that_changed_behind_its_name_is_told_in_one_issue_until_it_is_back(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _main_of_sums(hub, capsys, "seconds: 600")
+    own = {"INPUT_CONFIG": "ci-eval.yaml"}
+    quiet = hub.schedule(capsys, **own)
+    hub.model.behaviour = _forgetful
+
+    changed, still = hub.schedule(capsys, **own), hub.schedule(capsys, **own)
+    (issue,) = hub.api.opened
+    told = issue["body"]
+    hub.model.behaviour = lambda _: says("right")
+    back = hub.schedule(capsys, **own)
+
+    assert [job.code for job in (quiet, changed, still, back)] == [0, 0, 0, 0]
+    assert "::warning::main answers differently than before" not in quiet.out + back.out
+    assert "::warning::main answers differently than before" in changed.out
+    assert "| `sums`  | `task_accuracy` | 100.00 | 89.00 | −11.00   |" in told
+    assert "−11.00" in still.summary
+    assert issue["state"] == "closed"
+    assert len(hub.api.opened) == 1
+
+
+def test_other_events_open_no_issue(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _main_of_sums(hub, capsys, "seconds: 600")
+    hub.model.behaviour = _forgetful
+
+    job = hub.dispatch(capsys, INPUT_CONFIG="ci-eval.yaml")
+
+    assert (job.code, hub.api.requests) == (0, [])
+
+
+def test_a_job_that_may_not_open_an_issue_says_so(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    _main_of_sums(hub, capsys, "seconds: 600")
+    hub.model.behaviour = _forgetful
+    hub.api.failures = [Failure("POST", 1, 403)]
+
+    job = hub.schedule(capsys, INPUT_CONFIG="ci-eval.yaml")
+
+    assert (job.code, job.outputs["verdict"], hub.api.opened) == (0, "pass", [])
+    assert "−11.00" in job.summary
+    assert re.search(r"^::warning::the issue about changed scores could not be kept: .*issues: write", job.out, re.M)
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------

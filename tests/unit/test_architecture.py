@@ -29,7 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "asking prepare increases",
         "anchored",
         "base_run",
-        "evaluation verdict replay upkeep traffic",
+        "evaluation verdict replay upkeep traffic drift",
         "runner comparison baseline confirm ranking plan noise resume shards answering timing costs",
         "targets",
         "scorers records datasets prices cache ratio",

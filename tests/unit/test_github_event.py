@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_eval.errors import InputError
+from ci_eval.github.environment import Environment, Inputs
 from ci_eval.github.event import (
-    Environment,
     FullEvaluation,
+    GateGroup,
     GatePull,
     GatePullByNumber,
     Ignored,
-    Inputs,
     NothingToDo,
     UpdateBaseline,
     activity,
@@ -160,6 +160,63 @@ def test_deletions_are_nothing_to_do() -> None:
     assert activity(environment("push"), branch) == NothingToDo("the branch master was deleted")
 
 
+# --- merge_group --------------------------------------------------------------------------------------------------
+
+GROUP = GateGroup("380387fbc80638b734a49e1be1c4dfec1c01b33c", "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d")
+
+
+@pytest.mark.parametrize("action", ["checks_requested", "an_action_of_tomorrow"])
+def test_a_merge_group_is_gated_on_its_own_base(action: str) -> None:
+    event = changed("merge_group.checks_requested", "action", action)
+
+    assert activity(environment("merge_group"), event) == GROUP
+
+
+def test_a_merge_group_that_is_gone_is_nothing_to_do() -> None:
+    event = changed("merge_group.checks_requested", "action", "destroyed")
+
+    assert activity(environment("merge_group"), event) == NothingToDo("the merge group is gone")
+
+
+def test_the_names_in_a_merge_group_change_nothing() -> None:
+    event = payload("merge_group.checks_requested")
+    event["merge_group"] |= {"head_ref": "--upload-pack=x\n::error::", "base_ref": None, "head_commit": []}
+
+    assert activity(environment("merge_group"), event) == GROUP
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("merge_group.base_sha", "--upload-pack=/bin/true"),
+        ("merge_group.base_sha", None),
+        ("merge_group.head_sha", "HEAD"),
+        ("merge_group.head_sha", "e" * 40 + "\n"),
+        ("merge_group", []),
+        ("action", ""),
+    ],
+)
+def test_a_malformed_merge_group_is_refused(path: str, value: Any) -> None:
+    with pytest.raises(InputError, match="not one that GitHub sends"):
+        activity(environment("merge_group"), changed("merge_group.checks_requested", path, value))
+
+
+# --- schedule -----------------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_is_a_full_evaluation_of_the_default_branch() -> None:
+    """Its payload need not name the repository; GitHub starts it nowhere else."""
+    started = environment("schedule", GITHUB_REF="refs/heads/trunk")
+
+    assert activity(started, {"schedule": "17 3 * * *"}) == FullEvaluation(MERGE_SHA, "refs/heads/trunk", True)
+
+
+@pytest.mark.parametrize("event", [{}, {"schedule": 3}, {"schedule": None}, None, []])
+def test_a_malformed_schedule_is_refused(event: Any) -> None:
+    with pytest.raises(InputError, match="not one that GitHub sends"):
+        activity(environment("schedule", GITHUB_REF="refs/heads/main"), event)
+
+
 # --- workflow_dispatch and the rest -----------------------------------------------------------------------------------
 
 
@@ -172,7 +229,9 @@ def test_a_dispatch_is_a_full_evaluation(ref: str, on_default_branch: bool) -> N
     assert activity(started, payload("workflow_dispatch")) == FullEvaluation(MERGE_SHA, ref, on_default_branch)
 
 
-@pytest.mark.parametrize("ref", ["--exec=x", "refs/heads/-x", "refs/heads/a..b", "refs/heads/a b", "refs/pull/1/merge"])
+@pytest.mark.parametrize(
+    "ref", ["--exec=x", "refs/heads/-x", "refs/heads/a..b", "refs/heads/a b", "refs/pull/1/merge", ""]
+)
 def test_a_dispatch_on_a_ref_that_git_could_misread_is_refused(ref: str) -> None:
     with pytest.raises(InputError, match="GITHUB_REF"):
         activity(environment("workflow_dispatch", GITHUB_REF=ref), payload("workflow_dispatch"))
@@ -184,11 +243,39 @@ def test_a_dispatch_with_a_number_gates_that_pull_request() -> None:
     assert activity(started, payload("workflow_dispatch")) == GatePullByNumber(31)
 
 
-@pytest.mark.parametrize("event", ["merge_group", "schedule", "pull_request_target", "issue_comment", "workflow_run"])
+@pytest.mark.parametrize("event", ["pull_request_target", "issue_comment", "workflow_run", "release"])
 def test_other_events_are_ignored_with_a_reason(event: str) -> None:
-    reason = f"the event {event} is not supported yet; use pull_request, push or workflow_dispatch"
+    use = "pull_request, merge_group, push, schedule or workflow_dispatch"
+    reason = f"the event {event} is not supported; use {use}"
 
     assert activity(environment(event), payload("pull_request.opened")) == Ignored(reason)
+
+
+# --- names of branches ----------------------------------------------------------------------------------------------
+
+NO_BRANCHES = [
+    *("", "@", "a:b", "+a:b", "a*", "a?", "a[b", "a~1", "a^", "a@{1}", "a\\b", "/a", "a/", "a//b", "a.", ".a", "a/.b"),
+    *("a.lock", "a.lock/b", "a\x7f", "a\x85b", "a\u2028b", "a\u202eb", "a\u200bb", "\ud800", "x" * 256),
+]
+BRANCHES = ["main", "topic/größe", "功能", "ｍain", "release-1.0", "a+b=c", "a@b", "a{b}", "$(id)", "a;b", "'a'", "@/a"]
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a_branch_may_be_called_what_git_lets_it_be_called(name: str) -> None:
+    git = subprocess.run(["git", "check-ref-format", f"refs/heads/{name}"], check=False)
+
+    assert git.returncode == 0
+    assert activity(environment(), changed("pull_request.opened", "pull_request.base.ref", name)) == gate(base_ref=name)
+
+
+@given(name=st.text(alphabet=st.sampled_from("aä./-@{~^:?*[\\ \t\x7f功lock"), min_size=1, max_size=8))
+def test_a_name_that_git_refuses_is_refused(name: str) -> None:
+    git = subprocess.run(["git", "check-ref-format", "--branch", name], check=False, capture_output=True)
+    try:
+        activity(environment(), changed("pull_request.opened", "pull_request.base.ref", name))
+    except InputError:
+        return
+    assert git.returncode == 0
 
 
 # --- payloads that GitHub never sends ---------------------------------------------------------------------------------
@@ -206,8 +293,7 @@ def test_other_events_are_ignored_with_a_reason(event: str) -> None:
         ("pull_request.base.ref", "a b"),
         ("pull_request.base.ref", "main\n"),
         ("pull_request.base.ref", "main..topic"),
-        ("pull_request.base.ref", "ｍain"),
-        ("pull_request.base.ref", ""),
+        *(("pull_request.base.ref", name) for name in NO_BRANCHES),
         ("pull_request.number", 0),
         ("pull_request.number", -1),
         ("pull_request.number", "2"),
@@ -268,7 +354,7 @@ ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
 )
-NAMES = ["pull_request.opened", "push.branch", "workflow_dispatch"]
+NAMES = ["pull_request.opened", "push.branch", "workflow_dispatch", "merge_group.checks_requested"]
 PATHS = {
     "pull_request.opened": [
         *("action", "pull_request", "pull_request.number", "pull_request.head", "pull_request.head.sha"),
@@ -276,10 +362,11 @@ PATHS = {
     ],
     "push.branch": ["ref", "after", "deleted", "repository", "repository.default_branch"],
     "workflow_dispatch": ["repository", "repository.default_branch", "inputs"],
+    "merge_group.checks_requested": ["action", "merge_group", "merge_group.base_sha", "merge_group.head_sha"],
 }
 
 
-@given(event=st.sampled_from(["pull_request", "push", "workflow_dispatch"]), value=ANYTHING)
+@given(event=st.sampled_from(["pull_request", "push", "merge_group", "schedule", "workflow_dispatch"]), value=ANYTHING)
 def test_any_json_is_an_activity_or_refused(event: str, value: Any) -> None:
     with pytest.raises(InputError):
         activity(environment(event), value)
@@ -293,7 +380,7 @@ def test_any_value_at_any_place_is_an_activity_or_refused(data: st.DataObject, v
         found = activity(environment(name.split(".", maxsplit=1)[0]), changed(name, path, value))
     except InputError:
         return
-    assert isinstance(found, GatePull | UpdateBaseline | FullEvaluation | NothingToDo)
+    assert isinstance(found, GatePull | GateGroup | UpdateBaseline | FullEvaluation | NothingToDo)
 
 
 # --- the event file ---------------------------------------------------------------------------------------------------
@@ -405,6 +492,9 @@ def test_the_runner_s_unsafe_mode_is_refused() -> None:
         ("max-drop", "100", "max_drop", Fraction(100)),
         ("max-drop", "", "max_drop", None),
         ("budget-seconds", " 120 ", "budget_seconds", Fraction(120)),
+        ("budget-usd", "0.5", "budget_usd", Fraction(1, 2)),
+        ("mode", "full", "mode", "full"),
+        ("mode", "", "mode", "auto"),
         ("comment", "failures", "comment", "failures"),
         ("pr-number", "123", "pr_number", 123),
     ],
@@ -418,6 +508,8 @@ def test_an_input_is_read(name: str, value: str, field: str, expected: Any) -> N
     [
         *(("max-drop", value) for value in ("0", "-1", "nan", "inf", "1e1", "101", "1,5", "true", "٣", "1/2", "0x1")),
         *(("budget-seconds", value) for value in ("0", "-1", "90000", "ten", "$2", "1\n2")),
+        *(("budget-usd", value) for value in ("0", "-1", "$2", "2 USD", "1e3", "inf", "100001")),
+        *(("mode", value) for value in ("subset", "FULL", "quick")),
         *(("pr-number", value) for value in ("0", "-1", "1.0", "007", "1\n2", "#12", "1" * 10)),
         *(("comment", value) for value in ("never", "true")),
         *(
@@ -433,13 +525,13 @@ def test_a_bad_input_is_named_with_what_to_write(name: str, value: str) -> None:
 
     assert f'"{name}"' in raised.value.problem
     assert "write" in raised.value.remedy
-    assert value not in str(raised.value) or name == "comment" or len(value) < 4
+    assert value not in str(raised.value) or name in {"comment", "mode"} or len(value) < 4
 
 
 # --- what is imported -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["event", "client", "publish", "commands"])
+@pytest.mark.parametrize("module", ["environment", "event", "client", "publish", "commands"])
 def test_nothing_slow_is_imported(module: str) -> None:
     """PyGithub and requests cost half a second, which a gate with nothing to do must not pay."""
     code = f"import sys, ci_eval.github.{module}; print({{'github', 'requests'}} & set(sys.modules))"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_eval.github.client import Account, Comment
-from ci_eval.github.event import CommentMode
+from ci_eval.github.environment import CommentMode
 from ci_eval.github.publish import (
     OUTPUTS,
     SUMMARY_LIMIT,

@@ -70,6 +70,21 @@ class TestAPullRequest:
             sides.of_merge_commit(local, merge, head)
 
 
+class TestAMergeGroup:
+    def test_is_its_head_on_its_own_base(self, repo: Repo) -> None:
+        """The base may be the group before it in the queue, which main does not hold yet."""
+        merge, base, head = merged(repo)
+        found = sides.of_merge_group(repo.git, head, merge)
+        assert (found.base.commit, found.candidate.commit) == (head, merge)
+        assert sides.of_merge_group(repo.git, base, merge).base.commit == base
+
+    def test_with_a_base_that_is_not_below_it_is_refused(self, repo: Repo) -> None:
+        merge, base, head = merged(repo)
+        for pair in ((merge, head), (base, head), (merge, merge), ("1" * 40, merge), (base, "1" * 40)):
+            with pytest.raises(InputError, match=r"built on its base; .*fetch-depth: 0"):
+                sides.of_merge_group(repo.git, *pair)
+
+
 class TestAPullRequestByNumber:
     def test_is_merged_without_a_checkout(self, repo: Repo) -> None:
         base, head = diverged(repo)

@@ -1,0 +1,90 @@
+"""Where a job runs on GitHub: the checkout, the remote, the token, the log; what both kinds of job ask of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from ci_eval.base_run import Baselines
+from ci_eval.baseline import WRITERS, Store, Trust
+from ci_eval.config import Config
+from ci_eval.errors import CiEvalError, InputError
+from ci_eval.evaluation import Origin, Progress
+from ci_eval.git import Git, Remote
+from ci_eval.github.client import GitHub
+from ci_eval.github.commands import Annotation, annotate
+from ci_eval.github.environment import Environment, Token
+from ci_eval.text import log
+
+Connect = Callable[[str, str, Token], GitHub]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A job's surroundings."""
+
+    environment: Environment
+    environ: MutableMapping[str, str]
+    progress: Progress
+    connect: Connect
+
+    # --- the log ------------------------------------------------------------------------------------------------------
+
+    def annotate(self, wanted: Sequence[Annotation]) -> None:
+        for line in annotate(wanted):
+            click.echo(line)
+
+    def tell_error(self, error: CiEvalError) -> None:
+        """In the log, and as an annotation: at the line that is wrong, where there is one."""
+        click.echo(f"ci-eval: {log(str(error), limit=2000)}", err=True)
+        file, line = (error.file, error.line) if isinstance(error, InputError) and error.file else (None, None)
+        self.annotate([Annotation("error", str(error), file, line)])
+
+    def tell(self, warning: str | None) -> None:
+        if warning:
+            self.annotate([Annotation("warning", warning)])
+
+    # --- what the environment brings ----------------------------------------------------------------------------------
+
+    def git(self) -> Git:
+        return Git(self.environment.workspace / ".git", self.environment.workspace)
+
+    def github(self) -> GitHub:
+        if self.environment.token is None:
+            raise InputError("github-token is empty", remedy="pass ${{ github.token }}")
+        return self.connect(self.environment.api_url, self.environment.repository, self.environment.token)
+
+    def remote(self) -> Remote:
+        url = f"{self.environment.server_url}/{self.environment.repository}"
+        protocols = url.partition(":")[0]  # http only for private hosts: the environment was checked for that
+        token = self.environment.token
+        return Remote.with_token(url, token.reveal(), protocols) if token else Remote(url, protocols)
+
+    def origin(self, branch: str) -> Origin:
+        environment = self.environment
+        return Origin(environment.event_name, environment.repository, branch, environment.run_url)
+
+    def fresh_folder(self) -> Path:
+        """A folder that did not exist: the checkout may hold a link of any name that we could think of."""
+        folder = Path(tempfile.mkdtemp(prefix=".ci-eval-", dir=self.environment.workspace))
+        folder.chmod(0o755)  # later steps run as another user
+        return folder
+
+    # --- main's memory ------------------------------------------------------------------------------------------------
+
+    def store(self, config: Config) -> Store:
+        return Store(self.remote(), config.policy.baseline.branch)
+
+    def baselines(self, main: Config) -> Baselines | None:
+        if self.environment.token is None:
+            return None
+        return Baselines(self.store(main), self.trust(main))
+
+    def trust(self, main: Config) -> Trust:
+        age = timedelta(days=main.policy.baseline.max_age_days)
+        return Trust(WRITERS, self.environment.repository, age, datetime.now(UTC))
