@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -186,29 +185,6 @@ class Run:
         wanted = set(cases)
         answered = ({r.case for r in self.repeat(n).values() if not r.lost} for n in range(self.header.repeats))
         return all(wanted <= found for found in answered)
-
-
-_COUNTED = {"case", "repeat", "request", "cells", "error_kind", "cost_usd"}
-
-
-def without_words(record: Record) -> Record:
-    """What is counted of a record whose whole is in a run file: a tenth of its size, for runs of many cases."""
-    cells = [_bare(cell.scorer, cell.dimension, cell.score, cell.passed) for cell in record.cells]
-    return Record.model_construct(
-        _COUNTED,
-        case=record.case,
-        repeat=record.repeat,
-        request=record.request,
-        cells=cells,
-        error_kind=record.error_kind,
-        cost_usd=record.cost_usd,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _bare(scorer: str, dimension: str, score: float, passed: bool) -> CellResult:
-    """One object for all cells that came out the same."""
-    return CellResult(scorer=scorer, dimension=dimension, score=score, passed=passed, reason=Untrusted(""))
 
 
 def to_line(item: Strict) -> str:

@@ -26,7 +26,8 @@ from ci_eval.cache import ResponseCache
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive, InputError
-from ci_eval.evaluation import Origin, Progress, Session, Suite, evaluate_all, required_keys, scores, to_store
+from ci_eval.evaluation import Origin, Progress, Session, Suite, required_keys, to_store
+from ci_eval.full_run import evaluate_all
 from ci_eval.gate import Gate, Tighter
 from ci_eval.git import Git, Remote
 from ci_eval.github import event as events
@@ -52,6 +53,7 @@ from ci_eval.report.markdown import comment, summary
 from ci_eval.report.model import build
 from ci_eval.secrets import take
 from ci_eval.sides import Sides
+from ci_eval.tally import Tally
 from ci_eval.text import Untrusted, log
 from ci_eval.verdict import Verdict
 
@@ -170,11 +172,12 @@ class _Job:
         with self._cache(wanted=store) as cache:
             session = replace(session, cache=cache)
             done = evaluate_all(config, at, session, config.policy.suites, repeats=config.policy.baseline.repeats)
-        lost = sum(record.lost for _, run in done for record in run.records)
+        counted = [(suite, Tally.of(run.records)) for suite, run in done]
+        lost = sum(tally.lost for _, tally in counted)
         if store and not lost:
             self._remember(config, done)
             self._remember_anchors(config, [suite for suite, _ in done], session)
-        self._tell(write_summary(self.environment.summary_path, _scores_in_markdown(done, lost, stored=store)))
+        self._tell(write_summary(self.environment.summary_path, _scores_in_markdown(counted, lost, stored=store)))
         write_outputs(self.environment.output_path, {"verdict": "inconclusive" if lost else "pass"})
         return Verdict.INCONCLUSIVE.exit_code if lost else 0
 
@@ -300,11 +303,13 @@ def _annotations(outcome: GateOutcome) -> list[Annotation]:
     return found
 
 
-def _scores_in_markdown(done: Sequence[tuple[Suite, Run]], lost: int, *, stored: bool) -> str:
+def _scores_in_markdown(done: Sequence[tuple[Suite, Tally]], lost: int, *, stored: bool) -> str:
     from tabulate import tabulate  # noqa: PLC0415 - only a full evaluation prints this table
 
     rows = [
-        [suite.name, name, f"{float(score):.2f}"] for suite, run in done for name, score in scores(suite, run).items()
+        [suite.name, name, f"{float(score):.2f}"]
+        for suite, tally in done
+        for name, score in tally.scores(suite.scorers).items()
     ]
     table = tabulate(rows, headers=["suite", "dimension", "score"], tablefmt="github", disable_numparse=True)
     ending = f"Answers lost to infrastructure: {lost}, so nothing was stored." if lost else ""

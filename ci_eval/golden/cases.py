@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ci_eval.errors import InputError
-from ci_eval.reader import Document, Strict, read_rows, validate, wrong
+from ci_eval.reader import Document, Strict, each_row, validate, wrong
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted, canonical
 
@@ -109,7 +109,7 @@ class GoldenSet:
 
     cases: Mapping[str, Case]
     rows: Mapping[str, Document]
-    """Where each case stands, for errors that are found later."""
+    """Where cases with scorers of their own stand, for errors that are found in those later."""
 
     @property
     def digest(self) -> str:
@@ -121,24 +121,23 @@ def load(snapshot: Snapshot, patterns: Iterable[str]) -> GoldenSet:
     """The golden set that some patterns name; raises InputError for the first row that is wrong."""
     cases: dict[str, Case] = {}
     rows: dict[str, Document] = {}
-    seen: dict[str, Document] = {}
+    seen: dict[str, str] = {}
     paths = sorted({path for pattern in patterns for path in snapshot.glob(pattern)})
     for path in paths:
-        for row in read_rows(snapshot.read(path), path):
+        for row in each_row(snapshot.read(path), path):
             case = validate(Case, row)
             name = unicodedata.normalize("NFKC", case.id).casefold()
             if name in seen:
-                first = seen[name]
-                where = f"{first.file}:{first.first_line}"
                 raise InputError(
-                    f'the id "{case.id}" stands at {where} already',
+                    f'the id "{case.id}" stands at {seen[name]} already',
                     remedy="give each case its own id",
                     file=row.file,
                     line=row.first_line,
                 )
-            seen[name] = row
+            seen[name] = f"{row.file}:{row.first_line}"
             cases[case.id] = case
-            rows[case.id] = Document(row.file, None, row.first_line)
+            if case.scorers:
+                rows[case.id] = Document(row.file, None, row.first_line)
     return GoldenSet(cases, rows)
 
 
