@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         if key in found:
             raise _Refused(f"the key {quoted(key)} stands here twice", "keep one of them", key, is_key=True)
-        found[key] = value
+        found[sys.intern(key)] = value  # rows share their keys
     return found
 
 
