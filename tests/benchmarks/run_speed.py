@@ -51,6 +51,7 @@ class Row:
 ROWS = (
     Row("no latency", goal=3.0),
     Row("latency 200 ms", server={"latency": 0.2}, least=8.0, goal=9.0),
+    Row("no latency, 5,000 cases", cases=5000),
     Row("no latency, 20,000 cases", cases=20_000),
     Row("limit 100/s, retry-after", 300, server={"rate": 100.0}, least=2.9, goal=3.6, bare=False),
     Row("limit 100/s, x-ratelimit", 300, server={"rate": 100.0, "headers": "all"}, least=2.9, goal=3.6, bare=False),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -397,6 +399,17 @@ def test_answers_wait_until_there_is_room_for_them() -> None:
     answers(asking, many, on_record=slow)
     assert len(asked) == 60
     assert all(begun <= told + 4 * 2 + 2 + 1 for told, begun in enumerate(asked))
+
+
+def test_a_record_leaves_memory_once_it_was_told() -> None:
+    """So a run of many cases needs room for its cases alone."""
+    many = [a_case(f"n{number}") for number in range(60)]
+    asking = made(Scripted(), many, threads=2)
+    told: list[weakref.ref[Record]] = []
+    asking.run(asking.jobs(many, 1), Deadline.after(PATIENT), lambda one: told.append(weakref.ref(one)))
+    gc.collect()
+    assert len(told) == 60
+    assert [one() for one in told if one()] == []
 
 
 def test_whoever_stops_leaves_no_thread_waiting_for_room() -> None:
