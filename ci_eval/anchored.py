@@ -11,6 +11,7 @@ from ci_eval.base_run import Baselines
 from ci_eval.config import Config
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation import Session, Side, Suite
+from ci_eval.full_run import FullRun
 from ci_eval.git import Git
 from ci_eval.records import Run
 from ci_eval.snapshot import Snapshot, at_commit
@@ -51,6 +52,6 @@ def missing_anchors(
         if suite.policy.anchor:
             side = anchor_side(suite, git)
             if baselines.recall(suite, side, 0)[0] is None:
-                cases = suite.golden.cases.values()
-                found.append((suite, suite.evaluate(side, cases, session, name="anchor", repeats=repeats)))
+                run = FullRun(suite, side, session, "anchor").evaluate(suite.golden.cases.values(), repeats)
+                found.append((suite, run))
     return found

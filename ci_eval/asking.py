@@ -37,6 +37,7 @@ class Asking:
         """A record for each job; None for what was not begun, because it might not start or there was no money."""
         progress = self.session.progress
         progress.start(f"{self.suite.name}: {what}", len(jobs))
+        found: dict[int, Record] = {}
 
         def may() -> bool:
             return self.session.purse.left > 0 and may_start()
@@ -46,12 +47,13 @@ class Asking:
                 add = {side: open_files.enter_context(file.adding()) for side, file in self.files.items()}
 
                 def seen(index: int, record: Record) -> None:
+                    found[index] = record
                     add[jobs[index][0]](record)
                     if record.asked:
                         self.session.pay(record)
                     progress.advance(record)
 
-                records = run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen, may)
+                run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen, may)
         finally:
             progress.finish()
-        return [(side, job, record) for (side, job), record in zip(jobs, records, strict=True)]
+        return [(side, job, found.get(index)) for index, (side, job) in enumerate(jobs)]

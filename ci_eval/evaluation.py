@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -21,21 +19,19 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.evidence import Cell
 from ci_eval.golden import cases as golden_cases
-from ci_eval.golden.cases import Case, GoldenSet
+from ci_eval.golden.cases import GoldenSet
 from ci_eval.providers.base import Provider
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import EMBEDDING, connect_embedder, local_model
 from ci_eval.purse import Purse
-from ci_eval.records import Fingerprint, Header, Key, Record, Run, RunFile, safe_word
-from ci_eval.resume import resumed
-from ci_eval.runner import Evaluator, Job, whole
+from ci_eval.records import Fingerprint, Header, Record, Run, safe_word
+from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.shards import Shard
 from ci_eval.snapshot import Snapshot
-from ci_eval.stats import points
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
 from ci_eval.text import canonical
@@ -83,9 +79,6 @@ class Session:
     """Keep what the run file holds of the same inputs."""
     file: Path | None = None
     """The run file, where one suite is evaluated and it has a name of its own."""
-
-    keep: Callable[[Record], Record] = whole
-    """What stays in memory of a record of a full run; all of it is in the run file."""
 
     def run_file(self, suite: str, name: str) -> Path:
         return self.file or self.out / suite / f"{name}.jsonl"
@@ -230,48 +223,9 @@ class Suite:
             branch=safe_word(origin.branch),
             run_url=safe_word(origin.run_url),
             repeats=max((job.repeat + 1 for job in jobs), default=1),
-            deterministic=all(evaluator.provider.is_deterministic(job.request) for job in jobs),
+            deterministic=all(evaluator.is_deterministic(job.case) for job in jobs),
             fingerprint=self.fingerprint(evaluator.target),
         )
-
-    def evaluate(
-        self,
-        side: Side,
-        cases: Iterable[Case],
-        session: Session,
-        *,
-        name: str,
-        repeats: int = 1,
-        known: Mapping[str, Record] | None = None,
-    ) -> Run:
-        """Ask one side, writing the run file `<out>/<suite>/<name>.jsonl` while answers arrive.
-
-        `known` holds answers of the other side, which stand for equal requests.
-        """
-        evaluator = self.evaluator(side.target, session.keys, session.cache)
-        jobs = evaluator.jobs(cases, repeats)
-        header = self.header(evaluator, jobs, side.snapshot.commit, session.origin)
-        header = header.model_copy(update={"shard": str(session.shard) if session.shard else None})
-        file = RunFile(session.run_file(self.name, name))
-        kept: dict[Key, Record] = {}
-        if session.resume:
-            header, kept = resumed(file.path, header, {job.key: job.request.digest for job in jobs})
-        file.start(header, kept.values())
-        todo = [job for job in jobs if job.key not in kept]
-        session.progress.start(f"{self.name}: {name}" + (f", {len(kept)} kept" if kept else ""), len(todo))
-        try:
-            with file.adding() as add:
-
-                def seen(record: Record) -> None:
-                    add(record)
-                    session.pay(record)
-                    session.progress.advance(record)
-
-                asked = evaluator.run(todo, session.deadline, seen, known, session.keep)
-        finally:
-            session.progress.finish()
-        known_now = kept | {record.key: record for record in asked}
-        return Run(header, tuple(known_now[job.key] for job in jobs))
 
 
 def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
@@ -287,36 +241,10 @@ def _digest(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
-def evaluate_all(
-    config: Config, snapshot: Snapshot, session: Session, names: Iterable[str], *, repeats: int
-) -> list[tuple[Suite, Run]]:
-    """Every named suite, whole or a shard of it, on one snapshot; a model that repeats itself is asked once."""
-    suites = [Suite.load(config, snapshot, name) for name in names]
-    for suite in suites:
-        need_cases(suite)
-    found = []
-    for suite in suites:
-        cases = session.shard.of_cases(suite.golden.cases) if session.shard else suite.golden.cases.values()
-        run = suite.evaluate(suite.side(snapshot), cases, session, name="run", repeats=repeats)
-        found.append((suite, run))
-    return found
-
-
 def to_store(config: Config, run: Run) -> Run:
     """A run as its policy lets main remember it. What the cache answered is as old as it was then."""
     dated = run.as_old_as_its_answers()
     return dated.without_texts() if config.policy.baseline.outputs == "hide" else dated
-
-
-def scores(suite: Suite, run: Run) -> dict[str, Fraction]:
-    """The score of every dimension over all repeats, in points; a dimension of which nothing is known is left out."""
-    cells = Counter((cell.scorer, cell.passed) for record in run.records for cell in record.cells)
-    known, passed = defaultdict[str, Fraction](Fraction), defaultdict[str, Fraction](Fraction)
-    for scorer in suite.scorers.all():
-        right, wrong = cells[scorer.name, True], cells[scorer.name, False]
-        known[scorer.dimension] += scorer.weight * (right + wrong)
-        passed[scorer.dimension] += scorer.weight * right
-    return {name: points(passed[name] / known[name]) for name in suite.scorers.dimensions() if known[name]}
 
 
 def check_policy(config: Config, snapshot: Snapshot) -> None:

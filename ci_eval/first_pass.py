@@ -61,9 +61,9 @@ def _jobs(
     for name in cases:
         case = prepared.suite.golden.cases[name]
         if not prepared.recalled:
-            yield "base", Job(case, 0, asking.sides["base"].target.request(case))
+            yield from (("base", job) for job in asking.sides["base"].jobs([case], 1))
         if name not in prepared.same and name not in known:
-            yield "candidate", Job(case, 0, asking.sides["candidate"].target.request(case))
+            yield from (("candidate", job) for job in asking.sides["candidate"].jobs([case], 1))
 
 
 def _start(side: Side, prepared: Prepared, asking: Asking, jobs: list[Job]) -> Header:

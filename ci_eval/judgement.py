@@ -13,6 +13,7 @@ from ci_eval.confirm import Confirmation
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation import Session
 from ci_eval.first_pass import FirstPass, first_pass
+from ci_eval.full_run import FullRun
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
 from ci_eval.noise import noise
@@ -139,4 +140,4 @@ class Judgement:
         if not added or self.session.deadline.remaining() <= 0 or not self.session.purse.enough_for(len(added)):
             return {}
         prepared = self.work.prepared
-        return prepared.suite.evaluate(prepared.candidate, added, self.session, name="new-cases").repeat(0)
+        return FullRun(prepared.suite, prepared.candidate, self.session, "new-cases").evaluate(added).repeat(0)

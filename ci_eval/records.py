@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -167,6 +166,13 @@ class Header(Strict):
     fingerprint: Fingerprint
 
 
+def missing_answers(lost: int, refused: int, answers: int) -> int:
+    """What a run lacks: where more than one answer in twenty was refused, it is not for what a few requests are, but a
+    key or an account that is refused, and those are missing, too.
+    """
+    return lost + (refused if refused * _MANY_REFUSED > answers else 0)
+
+
 @dataclass(frozen=True)
 class Run:
     header: Header
@@ -192,41 +198,15 @@ class Run:
 
     @property
     def unanswered(self) -> int:
-        """Answers that were lost. Refused requests are among them where they are many: then it is not for what a few of
-        them are, but an account or a key that is refused.
-        """
-        lost = sum(record.lost for record in self.records)
+        """Lost answers, and refused ones where they are many."""
         refused = sum(record.error_kind == "request" for record in self.records)
-        return lost + (refused if refused * _MANY_REFUSED > len(self.records) else 0)
+        return missing_answers(sum(record.lost for record in self.records), refused, len(self.records))
 
     def holds(self, cases: Iterable[str]) -> bool:
         """Whether every repeat has a record of every case that was not lost."""
         wanted = set(cases)
         answered = ({r.case for r in self.repeat(n).values() if not r.lost} for n in range(self.header.repeats))
         return all(wanted <= found for found in answered)
-
-
-_COUNTED = {"case", "repeat", "request", "cells", "error_kind", "cost_usd"}
-
-
-def without_words(record: Record) -> Record:
-    """What is counted of a record whose whole is in a run file: a tenth of its size, for runs of many cases."""
-    cells = [_bare(cell.scorer, cell.dimension, cell.score, cell.passed) for cell in record.cells]
-    return Record.model_construct(
-        _COUNTED,
-        case=record.case,
-        repeat=record.repeat,
-        request=record.request,
-        cells=cells,
-        error_kind=record.error_kind,
-        cost_usd=record.cost_usd,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _bare(scorer: str, dimension: str, score: float, passed: bool) -> CellResult:
-    """One object for all cells that came out the same."""
-    return CellResult(scorer=scorer, dimension=dimension, score=score, passed=passed, reason=Untrusted(""))
 
 
 def to_line(item: Strict) -> str:

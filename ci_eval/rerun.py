@@ -13,7 +13,7 @@ from ci_eval.confirm import Confirmation, Question, Rerun, Result, Side, start
 from ci_eval.evidence import Answers
 from ci_eval.first_pass import FirstPass
 from ci_eval.records import CellResult, Record
-from ci_eval.runner import Evaluator, Job
+from ci_eval.runner import Job
 
 
 @dataclass
@@ -89,17 +89,16 @@ class Reruns:
         """Base and candidate by turns, so that both are asked under the same load and their latencies compare."""
         jobs: dict[Side, list[Job]] = {side: [] for side in SIDES}
         for rerun in wanted:
-            jobs[rerun.side] += self._jobs(self.asking.sides[rerun.side], rerun)
+            jobs[rerun.side] += self._jobs(rerun)
         rounds = zip_longest(*([(side, job) for job in jobs[side]] for side in SIDES))
         return [turn for round_ in rounds for turn in round_ if turn]
 
-    def _jobs(self, evaluator: Evaluator, rerun: Rerun) -> list[Job]:
+    def _jobs(self, rerun: Rerun) -> list[Job]:
         case = self.asking.suite.golden.cases[rerun.case]
-        request = evaluator.target.request(case)
         # Far from main's stored repeats, and from the cache: a model that draws by repeat must draw anew.
         first = self.first_number + self.made[rerun.case, rerun.side]
         self.made[rerun.case, rerun.side] += rerun.runs
-        return [Job(case, first + number, request) for number in range(rerun.runs)]
+        return [Job(case, first + number) for number in range(rerun.runs)]
 
 
 def _answers(side: Side, records: Mapping[str, Record]) -> Answers:

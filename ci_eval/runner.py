@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
@@ -31,19 +31,14 @@ _GRACE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request to make for one case."""
+    """One request to make for one case. It is rendered when it is asked for: thousands of them need no room."""
 
     case: Case
     repeat: int
-    request: Request
 
     @property
     def key(self) -> Key:
         return self.case.id, self.repeat
-
-
-def whole(record: Record) -> Record:
-    return record
 
 
 def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
@@ -67,47 +62,25 @@ class Evaluator:
         return self.provider.is_deterministic(self.target.request(case))
 
     def jobs(self, cases: Iterable[Case], repeats: int) -> list[Job]:
-        """Every request, rendered before any is sent: a bad prompt costs nothing. A sure answer is asked for once."""
-        rendered = [(case, self.target.request(case)) for case in cases]
-        return [
-            Job(case, repeat, request)
-            for case, request in rendered
-            for repeat in range(1 if self.provider.is_deterministic(request) else repeats)
-        ]
+        """Every request that there is to make; a sure answer is asked for once.
 
-    def run(
-        self,
-        jobs: Sequence[Job],
-        deadline: Deadline,
-        on_record: OnRecord,
-        known: Mapping[str, Record] | None = None,
-        keep: Callable[[Record], Record] = whole,
-    ) -> list[Record]:
-        """A record for every job, in the order of the jobs; `known` holds answers by case that may be used again.
-
-        A case that the other side answered for the very same request is equal by definition and is not asked again.
-        `keep` says what of a record is returned, once `on_record` has seen all of it.
+        Each is rendered here before any is sent, so that a bad prompt costs nothing; raises InputError for it.
         """
-        done: dict[int, Record] = {}
-        open_jobs: list[int] = []
-        for index, job in enumerate(jobs):
-            other = (known or {}).get(job.case.id)
-            if other and other.request == job.request.digest and not other.lost:
-                reused = replace_repeat(other, job.repeat)
-                on_record(reused)
-                done[index] = keep(reused)
-            else:
-                open_jobs.append(index)
-        work = [(self, jobs[index]) for index in open_jobs]
-        asked = run_all(work, deadline, lambda _, record: on_record(record), keep=keep)
-        done.update({index: record for index, record in zip(open_jobs, asked, strict=True) if record})
-        return [done[index] for index in range(len(jobs))]
+        return [Job(case, repeat) for case in cases for repeat in range(1 if self.is_deterministic(case) else repeats)]
+
+    def request(self, job: Job) -> Request:
+        return self.target.request(job.case)
+
+    def run(self, jobs: Iterable[Job], deadline: Deadline, on_record: OnRecord) -> None:
+        """Tell a record for every job, as they come in."""
+        run_all([(self, job) for job in jobs], deadline, lambda _, record: on_record(record))
 
     def ask(self, job: Job, deadline: Deadline) -> Record:
         """The record of one job; a ProviderError becomes one, too."""
+        request = self.request(job)
         started = time.monotonic()
         try:
-            reply = self._reply(job, deadline)
+            reply = self._reply(request, job.repeat, deadline)
             seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
             text = reply.text.text().encode("utf-8", "replace").decode()
             cells = self._cells(job.case, text, reply)
@@ -118,7 +91,7 @@ class Evaluator:
         return Record(
             case=job.case.id,
             repeat=job.repeat,
-            request=job.request.digest,
+            request=request.digest,
             output=kept_output(text),
             finish=reply.finish,
             steps=kept_steps(reply.steps),
@@ -130,10 +103,10 @@ class Evaluator:
             **vars(reply.usage),
         )
 
-    def _reply(self, job: Job, deadline: Deadline) -> Reply:
+    def _reply(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
         if deadline.remaining() <= 0:
             raise ProviderError(_OUT_OF_TIME)
-        return self.provider.complete(job.request, job.repeat, deadline)
+        return self.provider.complete(request, repeat, deadline)
 
     def without_answer(self, job: Job, error: ProviderError) -> Record:
         """A request that was refused for what it is failed; one that was lost on the way has no score at all."""
@@ -142,7 +115,7 @@ class Evaluator:
         return Record(
             case=job.case.id,
             repeat=job.repeat,
-            request=job.request.digest,
+            request=self.request(job).digest,
             cells=self._all_failed(job.case, reason) if error.about_request else [],
             error=Untrusted(error.cause),
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
@@ -181,6 +154,8 @@ def replace_repeat(record: Record, repeat: int) -> Record:
 # --- one pool for all that is asked at once ---------------------------------------------------------------------------
 
 Work = tuple[Evaluator, Job]
+_AHEAD = 4
+"""Answers for each thread that may wait to be told."""
 
 
 def always() -> bool:
@@ -192,53 +167,53 @@ def run_all(
     deadline: Deadline,
     on_record: OnAnswer,
     may_start: Callable[[], bool] = always,
-    keep: Callable[[Record], Record] = whole,
-) -> list[Record | None]:
-    """A record for every job, in the order of the work, which may be of several evaluators: they run side by side.
+) -> None:
+    """Tell a record for every job of the work, which may be of several evaluators: they run side by side.
 
-    Where `may_start` says no, jobs that were not begun stay unasked: None, and not reported. `keep` says what of a
-    record is returned, once `on_record` has seen all of it.
+    Nothing of a record is kept here. Where `may_start` says no, jobs that were not begun stay unasked and unreported.
 
     At the deadline what is on its way is left behind: its job is lost to infrastructure, and no record of it comes
     later. `on_record` is called in the caller's thread. Raises whatever a scorer or provider raises that is no answer.
     """
-    found: dict[int, Record | None] = {}
+    settled = bytearray(len(work))
     with _Pool(work, deadline, may_start) as pool:
         for index, record in pool.records():
-            found[index] = None
+            settled[index] = True
             if record:
                 on_record(index, record)
-                found[index] = keep(record)
     for index, (evaluator, job) in enumerate(work):
-        if index not in found:
-            lost = evaluator.without_answer(job, ProviderError(_OUT_OF_TIME))
-            on_record(index, lost)
-            found[index] = keep(lost)
-    return [found[index] for index in range(len(work))]
+        if not settled[index]:
+            on_record(index, evaluator.without_answer(job, ProviderError(_OUT_OF_TIME)))
 
 
 @dataclass
 class _Pool:
     """Threads that take the work in its order; for each provider as many as its policy allows.
 
-    They are daemons, and nobody joins them: whoever stops a run does not wait for answers that are on their way.
+    They are daemons, and nobody joins them: whoever stops a run does not wait for answers that are on their way. An
+    answer waits to be told until there is room for it: a quick server would else fill the memory.
     """
 
     work: Sequence[Work]
     deadline: Deadline
     may_start: Callable[[], bool]
-    _came: SimpleQueue[tuple[int, Record | BaseException | None]] = field(default_factory=SimpleQueue)
+    _came: Queue[tuple[int, Record | BaseException | None]] = field(default_factory=Queue)
     _stopped: bool = False
 
     def __enter__(self) -> _Pool:
         if self.deadline.remaining() > 0:
-            for waiting, threads in self._lanes():
+            lanes = list(self._lanes())
+            self._came = Queue(_AHEAD * sum(threads for _, threads in lanes))
+            for waiting, threads in lanes:
                 for _ in range(threads):
                     threading.Thread(target=self._work_off, args=(waiting,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
+        with suppress(Empty):  # makes room for what each thread still brings, so that none waits for ever
+            while True:
+                self._came.get_nowait()
 
     def _lanes(self) -> Iterator[tuple[deque[int], int]]:
         lanes: dict[str, deque[int]] = {}

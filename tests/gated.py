@@ -15,6 +15,7 @@ from ci_eval.base_run import Baselines
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation import Origin, Session, Suite
+from ci_eval.full_run import FullRun
 from ci_eval.gate import Gate
 from ci_eval.outcome import GateOutcome
 from ci_eval.records import Record, Run
@@ -121,4 +122,4 @@ class Product:
         """Main's own run, as a job on main would make it."""
         suite = self.suite()
         session = Session({}, Silent(), self.out, Origin(event, repository, "main"), Deadline.after(3600))
-        return suite.evaluate(suite.side(self.main), [suite.golden.cases[name] for name in cases], session, name="run")
+        return FullRun(suite, suite.side(self.main), session).evaluate(suite.golden.cases[name] for name in cases)

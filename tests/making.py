@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -59,6 +59,27 @@ def jsonl(*rows: JSON) -> str:
 def case(name: str = "one", **different: Any) -> Case:
     row = {"id": name, "input": f"What about {name}?", "expected": "yes", **different}
     return validate(Case, Document("golden.jsonl", row))
+
+
+def answers(
+    asking: Evaluator,
+    cases: Iterable[Case],
+    seconds: float = PATIENT,
+    *,
+    repeats: int = 1,
+    on_record: Callable[[Record], object] = bool,
+) -> list[Record]:
+    """A record for every job, in the order of the jobs."""
+    found: dict[tuple[str, int], Record] = {}
+
+    def seen(one: Record) -> None:
+        assert one.key not in found, "told twice"
+        found[one.key] = one
+        on_record(one)
+
+    jobs = asking.jobs(cases, repeats)
+    asking.run(jobs, Deadline.after(seconds), seen)
+    return [found[job.key] for job in jobs]
 
 
 def golden(*cases: Case) -> GoldenSet:

@@ -70,8 +70,10 @@ def update(
     from ci_eval import config, sides, snapshot
     from ci_eval.anchored import missing_anchors
     from ci_eval.cli.laptop import chosen_suites, default_out, local_baselines, print_scores, refuse_lost, session
-    from ci_eval.evaluation import evaluate_all, to_store
+    from ci_eval.evaluation import to_store
+    from ci_eval.full_run import evaluate_all
     from ci_eval.git import Git
+    from ci_eval.tally import Tally
 
     git = Git.discover(repo)
     at = snapshot.at_commit(git, sides.commit_named(git, ref))
@@ -80,13 +82,14 @@ def update(
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
     shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
     done = evaluate_all(policy, at, shared, names, repeats=policy.policy.baseline.repeats)
-    refuse_lost(done)
+    counted = [(suite, Tally.of(run.records)) for suite, run in done]
+    refuse_lost(counted)
     baselines, repeats = local_baselines(git, policy), policy.policy.baseline.repeats
     anchors = missing_anchors([suite for suite, _ in done], git, baselines, shared, repeats=repeats)
-    refuse_lost(anchors)
+    refuse_lost([(suite, Tally.of(run.records)) for suite, run in anchors])
     for _, run in (*done, *anchors):
         baselines.store.add(to_store(policy, run), f"local.{run.header.time.replace(':', '')}")
-    print_scores(done, as_json=False)
+    print_scores(counted, as_json=False)
     click.echo(f"stored on the branch {baselines.store.branch} of this clone")
     return 0
 

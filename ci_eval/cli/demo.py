@@ -86,7 +86,7 @@ def _commit(git: Git, files: Files, before: Files, message: str) -> str:
 def _store_baseline(git: Git, *, quiet: bool) -> None:
     from ci_eval import config, snapshot
     from ci_eval.cli.laptop import default_out, local_store, session
-    from ci_eval.evaluation import evaluate_all
+    from ci_eval.full_run import evaluate_all
 
     main = snapshot.at_commit(git, git.commit("main"))
     policy = config.load(main)

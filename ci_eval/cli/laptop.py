@@ -18,11 +18,11 @@ from ci_eval.cli.progress import choose
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, UsageError
-from ci_eval.evaluation import LAPTOP, Session, Suite, required_keys, scores
+from ci_eval.evaluation import LAPTOP, Session, Suite, required_keys
 from ci_eval.git import Git, Remote
 from ci_eval.reader import write_file
-from ci_eval.records import Run
 from ci_eval.secrets import Secret, take
+from ci_eval.tally import Tally
 
 _FULL_SECONDS = 6 * 3600.0
 
@@ -62,8 +62,8 @@ def chosen_suites(config: Config, wanted: str | None) -> list[str]:
     return [wanted] if wanted else known
 
 
-def print_scores(done: Sequence[tuple[Suite, Run]], *, as_json: bool) -> None:
-    table = {suite.name: scores(suite, run) for suite, run in done}
+def print_scores(done: Sequence[tuple[Suite, Tally]], *, as_json: bool) -> None:
+    table = {suite.name: tally.scores(suite.scorers) for suite, tally in done}
     if as_json:
         click.echo(json.dumps({name: {d: f"{float(v):.4f}" for d, v in row.items()} for name, row in table.items()}))
         return
@@ -73,9 +73,9 @@ def print_scores(done: Sequence[tuple[Suite, Run]], *, as_json: bool) -> None:
     )
 
 
-def refuse_lost(done: Sequence[tuple[Suite, Run]], *, remedy: str = "run again") -> None:
+def refuse_lost(done: Sequence[tuple[Suite, Tally]], *, remedy: str = "run again") -> None:
     """A run with holes is not a result."""
-    lost = sum(run.unanswered for _, run in done)
+    lost = sum(tally.unanswered for _, tally in done)
     if lost:
         what = "1 answer was" if lost == 1 else f"{lost} answers were"
         raise Inconclusive(f"{what} refused or lost to infrastructure (the run file says why); {remedy}")

@@ -33,14 +33,16 @@ def merge(files: Sequence[Path], file: Path | None, config_path: str, repo: Path
     from ci_eval.reader import write_file
     from ci_eval.records import read, to_bytes
     from ci_eval.shards import join
+    from ci_eval.tally import Tally
 
     parts = [(str(path), read(path)) for path in files]
     suite = _suite_of(Git.discover(repo), config_path, parts[0])
     whole = join(parts, suite.golden.cases)
     if file:
         write_file(file, to_bytes(whole))
-    print_scores([(suite, whole)], as_json=as_json)
-    refuse_lost([(suite, whole)], remedy="finish its shard with the same command and --resume, and merge again")
+    done = [(suite, Tally.of(whole.records))]
+    print_scores(done, as_json=as_json)
+    refuse_lost(done, remedy="finish its shard with the same command and --resume, and merge again")
     return 0
 
 

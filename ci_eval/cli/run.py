@@ -44,9 +44,8 @@ def run(
 
     from ci_eval import config, sides, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, print_scores, refuse_lost, session
-    from ci_eval.evaluation import evaluate_all
+    from ci_eval.full_run import count_all
     from ci_eval.git import Git
-    from ci_eval.records import without_words
     from ci_eval.shards import Shard
 
     if file and out:
@@ -65,9 +64,8 @@ def run(
         file=file,
         shard=shard,
         resume=resume,
-        keep=without_words,
     )
-    done = evaluate_all(policy, at, shared, names, repeats=repeats)
+    done = count_all(policy, at, shared, names, repeats=repeats)
     print_scores(done, as_json=as_json)
     refuse_lost(done, remedy="run again with --resume, which asks for nothing else")
     return 0

@@ -17,12 +17,14 @@ from ci_eval.cache import ResponseCache
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.drift import Again, drifts, first_run
-from ci_eval.evaluation import Session, Suite, evaluate_all, required_keys, scores, to_store
+from ci_eval.evaluation import Session, Suite, required_keys, to_store
+from ci_eval.full_run import evaluate_all
 from ci_eval.github.drift_issue import DriftIssue, in_markdown
 from ci_eval.github.publish import config_id, cost, write_outputs, write_summary
 from ci_eval.github.workplace import Workplace
 from ci_eval.records import Run
 from ci_eval.secrets import take
+from ci_eval.tally import Tally
 from ci_eval.text import log
 from ci_eval.verdict import Verdict
 
@@ -121,7 +123,9 @@ def _scores_in_markdown(done: Sequence[tuple[Suite, Run]], lost: int, *, stored:
     from tabulate import tabulate  # noqa: PLC0415 - only a full evaluation prints this table
 
     rows = [
-        [suite.name, name, f"{float(score):.2f}"] for suite, run in done for name, score in scores(suite, run).items()
+        [suite.name, name, f"{float(score):.2f}"]
+        for suite, run in done
+        for name, score in Tally.of(run.records).scores(suite.scorers).items()
     ]
     table = tabulate(rows, headers=["suite", "dimension", "score"], tablefmt="github", disable_numparse=True)
     ending = f"Answers lost to infrastructure: {lost}, so nothing was stored." if lost else ""

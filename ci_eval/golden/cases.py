@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ci_eval.errors import InputError
-from ci_eval.reader import Document, Strict, read_rows, validate, wrong
+from ci_eval.reader import Document, Strict, each_row, validate, wrong
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted, canonical
 
@@ -90,7 +90,7 @@ class Case(Strict):
     cluster: Label | None = None
     """Cases that come from one conversation or one customer share a cluster."""
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """SHA-256 over all that decides how an answer to this case is scored."""
         judged = self.model_dump(include={"expected", "context", "scorers"})
@@ -109,36 +109,39 @@ class GoldenSet:
 
     cases: Mapping[str, Case]
     rows: Mapping[str, Document]
-    """Where each case stands, for errors that are found later."""
+    """Where cases with scorers of their own stand, for errors that are found in those later."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over ids and contents, whatever the order and the files."""
-        return hashlib.sha256(canonical({case.id: case.digest for case in self.cases.values()}).encode()).hexdigest()
+        found = hashlib.sha256()
+        for number, name in enumerate(sorted(self.cases)):  # as canonical JSON, of which the whole is never there
+            found.update(f'{"," if number else "{"}"{name}":"{self.cases[name].digest}"'.encode())
+        found.update(b"}" if self.cases else b"{}")
+        return found.hexdigest()
 
 
 def load(snapshot: Snapshot, patterns: Iterable[str]) -> GoldenSet:
     """The golden set that some patterns name; raises InputError for the first row that is wrong."""
     cases: dict[str, Case] = {}
     rows: dict[str, Document] = {}
-    seen: dict[str, Document] = {}
+    seen: dict[str, str] = {}
     paths = sorted({path for pattern in patterns for path in snapshot.glob(pattern)})
     for path in paths:
-        for row in read_rows(snapshot.read(path), path):
+        for row in each_row(snapshot.read(path), path):
             case = validate(Case, row)
             name = unicodedata.normalize("NFKC", case.id).casefold()
             if name in seen:
-                first = seen[name]
-                where = f"{first.file}:{first.first_line}"
                 raise InputError(
-                    f'the id "{case.id}" stands at {where} already',
+                    f'the id "{case.id}" stands at {seen[name]} already',
                     remedy="give each case its own id",
                     file=row.file,
                     line=row.first_line,
                 )
-            seen[name] = row
+            seen[name] = f"{row.file}:{row.first_line}"
             cases[case.id] = case
-            rows[case.id] = Document(row.file, None, row.first_line)
+            if case.scorers:
+                rows[case.id] = Document(row.file, None, row.first_line)
     return GoldenSet(cases, rows)
 
 

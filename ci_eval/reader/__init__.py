@@ -22,7 +22,7 @@ from ci_eval.reader.documents import (
 from ci_eval.reader.files import append_lines, appending, read_file, write_file
 from ci_eval.reader.json_text import parse_json, parse_reply, read_json, read_jsonl
 from ci_eval.reader.models import Strict, validate, wrong
-from ci_eval.reader.rows import read_document, read_rows
+from ci_eval.reader.rows import each_row, read_document, read_rows
 from ci_eval.reader.yaml_text import read_yaml
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "append_lines",
     "appending",
     "decode",
+    "each_row",
     "parse_json",
     "parse_reply",
     "read_document",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ci_eval.errors import InputError
@@ -55,10 +55,14 @@ def decode(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> str:
     return text
 
 
-def text_lines(text: str) -> list[str]:
+def text_lines(text: str) -> Iterator[str]:
     r"""Lines ended by \n only: `splitlines` would also split on U+2028, inside a JSON string."""
-    lines = text.split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        yield text[at:end]
+        at = end + 1
 
 
 # What ends a line to a parser, and to no editor or review page: a key could hide behind it at the end of a comment.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         if key in found:
             raise _Refused(f"the key {quoted(key)} stands here twice", "keep one of them", key, is_key=True)
-        found[key] = value
+        found[sys.intern(key)] = value  # rows share their keys
     return found
 
 
@@ -197,10 +198,13 @@ def read_json(data: bytes, file: str, *, limit: int = CONFIG_LIMIT) -> Document:
 
 def read_jsonl(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> list[Document]:
     """One document a line; blank lines are passed over."""
-    documents = []
+    return list(each_json_line(data, file, limit=limit))
+
+
+def each_json_line(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> Iterator[Document]:
+    """The same one by one."""
     for number, line in enumerate(text_lines(decode(data, file, limit=limit)), start=1):
         if line.strip(" \t\r"):
             if len(line) > ROW_LIMIT:
                 raise InputError("a row of more than 1 MiB", remedy="shorten it", file=file, line=number)
-            documents.append(Document(file, parse_json(line, file, first_line=number), number))
-    return documents
+            yield Document(file, parse_json(line, file, first_line=number), number)

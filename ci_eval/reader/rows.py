@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ci_eval.errors import InputError
 from ci_eval.reader.documents import (
@@ -16,7 +16,7 @@ from ci_eval.reader.documents import (
     decode,
     without_hidden_breaks,
 )
-from ci_eval.reader.json_text import parse_json, read_json, read_jsonl
+from ci_eval.reader.json_text import each_json_line, parse_json, read_json
 from ci_eval.reader.yaml_text import read_yaml
 from ci_eval.text import JSON
 
@@ -28,11 +28,14 @@ def read_document(data: bytes, file: str, *, limit: int = CONFIG_LIMIT) -> Docum
 
 def read_rows(data: bytes, file: str) -> list[Document]:
     """The rows of a JSONL, JSON, YAML or CSV file, each with its line."""
+    return list(each_row(data, file))
+
+
+def each_row(data: bytes, file: str) -> Iterable[Document]:
+    """The same one by one: a long JSONL or CSV file is never there as a whole list of values."""
     if file.endswith((".yaml", ".yml", ".json")):
         return _rows_of(read_document(data, file, limit=ROWS_LIMIT))
-    if file.endswith(".csv"):
-        return list(_read_csv(data, file))
-    return read_jsonl(data, file)
+    return _read_csv(data, file) if file.endswith(".csv") else each_json_line(data, file)
 
 
 def _rows_of(document: Document) -> list[Document]:

@@ -34,7 +34,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
 def read_yaml(data: bytes, file: str, *, limit: int = CONFIG_LIMIT) -> Document:
     """One YAML document."""
     text = without_hidden_breaks(decode(data, file, limit=limit), file)
-    builder = _YamlBuilder(file, len(text_lines(text)))
+    builder = _YamlBuilder(file, sum(1 for _ in text_lines(text)))
     try:
         events = yaml.parse(text, Loader=yaml.CSafeLoader)
         return Document(file, builder.document(events), 1, builder.lines)

@@ -1,6 +1,6 @@
 """How fast `ci-eval run` is, as a user starts it: whole process, start-up and scoring included.
 
-    python tests/benchmarks/run_speed.py            # everything, three times each, medians
+    python tests/benchmarks/run_speed.py            # everything; the first two rows three times, medians
     python tests/benchmarks/run_speed.py latency    # the rows whose name holds the word
 
 Beside each row stands a bare loop: pooled `requests`, a thread pool, nothing else. On a busy machine the ratio of the
@@ -44,13 +44,16 @@ class Row:
     """Seconds that the server alone needs, whoever asks."""
     goal: float | None = None
     """Seconds that the whole process may take; for a limited server, that the requests may take."""
+    times: int = 1
+    """How often it is measured; medians are shown."""
     bare: bool = True
     """Whether the bare loop can do it, too: it knows no limits and no errors."""
 
 
 ROWS = (
-    Row("no latency", goal=3.0),
-    Row("latency 200 ms", server={"latency": 0.2}, least=8.0, goal=9.0),
+    Row("no latency", goal=3.0, times=3),
+    Row("latency 200 ms", server={"latency": 0.2}, least=8.0, goal=9.0, times=3),
+    Row("no latency, 5,000 cases", cases=5000),
     Row("no latency, 20,000 cases", cases=20_000),
     Row("limit 100/s, retry-after", 300, server={"rate": 100.0}, least=2.9, goal=3.6, bare=False),
     Row("limit 100/s, x-ratelimit", 300, server={"rate": 100.0, "headers": "all"}, least=2.9, goal=3.6, bare=False),
@@ -198,12 +201,12 @@ HEADS = ["what", "cases", "seconds", "asking", "least", "bare", "ratio", "CPU", 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="only rows whose name holds one of these")
-    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--times", type=int, help="instead of what each row says")
     chosen = parser.parse_args()
     rows = [row for row in ROWS if not chosen.words or any(word in row.name for word in chosen.words)]
     lines = []
     for row in rows:
-        lines.append(measure(row, chosen.times))
+        lines.append(measure(row, chosen.times or row.times))
         print(tabulate([lines[-1]], HEADS, tablefmt="plain"), flush=True)
     print(f"\nload {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     print(tabulate(lines, HEADS, tablefmt="github", disable_numparse=True))

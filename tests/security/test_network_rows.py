@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from http_server import Answer, Server
+from making import answers
 from repo import Repo
 
 from ci_eval import config
@@ -107,9 +108,7 @@ def test_45_a_provider_that_head_points_elsewhere_leads_where_main_says(product:
         suite = Suite.load(config.load(base), base, "s")
         target = suite.side(head, config.load(head)).target
         evaluator = suite.evaluator(target, {"HOUSE_KEY": Secret(KEY)})
-        (record,) = evaluator.run(
-            evaluator.jobs(list(suite.golden.cases.values()), 1), Deadline.after(600), lambda _: None
-        )
+        (record,) = answers(evaluator, suite.golden.cases.values(), 600)
     assert record.output is not None
     assert (honest.received[0].headers["Authorization"], evil.connections) == (f"Bearer {KEY}", 0)
 

@@ -12,6 +12,7 @@ from gated import ASKED, POLICY, PROMPT, ROWS, WORSE, Product, row, rows
 from making import (
     PATIENT,
     Scripted,
+    answers,
     case,
     cell,
     evaluator,
@@ -31,7 +32,6 @@ from repo import Repo
 from ci_eval import config as configs
 from ci_eval.comparison import pair_up
 from ci_eval.config import GatePolicy
-from ci_eval.deadline import Deadline
 from ci_eval.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_REGRESSION, CiEvalError, InputError
 from ci_eval.evaluation import Suite
 from ci_eval.golden import cases as golden_cases
@@ -352,7 +352,7 @@ def both_judged(base: Scripted, candidate: Scripted, *, seconds: float = PATIENT
     runs = []
     for provider, patience in ((base, PATIENT), (candidate, seconds)):
         asking = evaluator(at, HUNDRED, provider)
-        done = asking.run(asking.jobs(HUNDRED.cases.values(), 1), Deadline.after(patience), lambda _: None)
+        done = answers(asking, HUNDRED.cases.values(), patience)
         runs.append({one.case: one for one in done})
     (found,) = judged(pair_up(HUNDRED.cases, asking.scorers, *runs), GatePolicy())
     assert found.cells == 100

@@ -15,13 +15,15 @@ from ci_eval import config as configs
 from ci_eval import datasets
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
-from ci_eval.evaluation import LAPTOP, Session, Suite, scores
+from ci_eval.evaluation import LAPTOP, Session, Suite
+from ci_eval.full_run import FullRun
 from ci_eval.golden.cases import Case
 from ci_eval.providers.local import parse_lists
 from ci_eval.records import Record, Run
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.refusal import declines
 from ci_eval.snapshot import Snapshot
+from ci_eval.tally import Tally
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "golden" / "helpdesk"
@@ -62,7 +64,7 @@ def cases(suite: Suite) -> list[Case]:
 def run(suite: Suite, at: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The whole set, by the real model."""
     session = Session({}, Silent(), tmp_path_factory.mktemp("run"), LAPTOP, Deadline.after(PATIENT))
-    return suite.evaluate(suite.side(at), suite.golden.cases.values(), session, name="run")
+    return FullRun(suite, suite.side(at), session).evaluate(suite.golden.cases.values())
 
 
 # --- the cases --------------------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ def test_every_case_is_answered(run: Run, cases: list[Case]) -> None:
 
 
 def test_format_is_perfect_and_the_rest_leaves_room_both_ways(suite: Suite, run: Run) -> None:
-    found = {name: float(score) for name, score in scores(suite, run).items()}
+    found = {name: float(score) for name, score in Tally.of(run.records).scores(suite.scorers).items()}
     assert found.pop("format") == 100
     assert set(found) == {"task_accuracy", "output_quality", "behaviour"}
     assert all(75 <= score <= 95 for score in found.values()), found
@@ -178,7 +180,7 @@ def test_format_is_perfect_and_the_rest_leaves_room_both_ways(suite: Suite, run:
 def test_asking_again_gives_the_same_answers(suite: Suite, run: Run, at: Snapshot, tmp_path: Path) -> None:
     session = Session({}, Silent(), tmp_path, LAPTOP, Deadline.after(PATIENT))
     some = list(suite.golden.cases.values())[::30]
-    again = suite.evaluate(suite.side(at), some, session, name="run").repeat(0)
+    again = FullRun(suite, suite.side(at), session).evaluate(some).repeat(0)
     before = run.repeat(0)
     assert [again[case.id].cells for case in some] == [before[case.id].cells for case in some]
 

@@ -73,7 +73,7 @@ class TestText:
         assert message == "f: larger than 2 KiB; split it or make it smaller"
 
     def test_lines_end_with_a_line_feed_only(self) -> None:
-        assert text_lines("a\u2028b\x0cc\r\nd\x85\n\n") == ["a\u2028b\x0cc\r", "d\x85", ""]
+        assert list(text_lines("a\u2028b\x0cc\r\nd\x85\n\n")) == ["a\u2028b\x0cc\r", "d\x85", ""]
 
 
 class TestYaml:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,12 +20,11 @@ from hypothesis import strategies as st
 from making import (
     PATIENT,
     Scripted,
-    cell,
+    answers,
     evaluator,
     golden,
     header,
     held,
-    record,
     refusing,
     reply,
     target,
@@ -35,7 +36,7 @@ from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.reader import ROW_LIMIT
-from ci_eval.records import Record, Run, RunFile, parse, to_bytes, without_words
+from ci_eval.records import Record, Run, RunFile, parse, to_bytes
 from ci_eval.runner import Evaluator, Job, run_all
 from ci_eval.scorers.base import Answer, Score, binary
 from ci_eval.text import Untrusted
@@ -54,13 +55,8 @@ def run(
     cases: Sequence[Case] = CASES,
     repeats: int = 1,
     seconds: float = PATIENT,
-    known: Mapping[str, Record] | None = None,
 ) -> list[Record]:
-    asking = made(provider, cases, *scorers)
-    seen: list[Record] = []
-    found = asking.run(asking.jobs(cases, repeats), Deadline.after(seconds), seen.append, known)
-    assert sorted(map(repr, seen)) == sorted(map(repr, found))
-    return found
+    return answers(made(provider, cases, *scorers), cases, seconds, repeats=repeats)
 
 
 # --- who is asked -----------------------------------------------------------------------------------------------------
@@ -77,32 +73,6 @@ def test_a_model_that_repeats_itself_is_asked_once() -> None:
     provider = Scripted(deterministic=True)
     assert len(run(provider, repeats=5)) == 5
     assert len(provider.asked) == 5
-
-
-def digest_of(case: Case) -> str:
-    return target().request(case).digest
-
-
-def test_a_request_that_the_other_side_made_is_not_made_again() -> None:
-    provider = Scripted()
-    known = {
-        "a": record("a", cell(False), request=digest_of(CASES[0])),
-        "b": record("b", cell(False)),  # another request
-        "c": Record(case="c", request=digest_of(CASES[2]), error=Untrusted("HTTP 503"), error_kind="infrastructure"),
-        "d": record("d", cell(False), request=digest_of(CASES[3]), error_kind="request"),
-    }
-    found = run(provider, known=known)
-    assert [one.reused for one in found] == [True, False, False, True, False]
-    assert found[0] == known["a"].model_copy(update={"reused": True})
-    assert sorted(asked for asked, _ in provider.asked) == [f"What about {name}?" for name in "bce"]
-    assert [one.cells[0].passed for one in found] == [False, True, True, False, True]
-
-
-def test_nobody_is_asked_when_every_answer_is_known() -> None:
-    provider = Scripted(refusing())
-    known = {case.id: record(case.id, request=digest_of(case)) for case in CASES}
-    assert all(one.reused for one in run(provider, known=known))
-    assert provider.asked == []
 
 
 def test_no_case_no_call() -> None:
@@ -200,7 +170,7 @@ def test_the_order_in_which_answers_arrive_does_not_matter() -> None:
 
     asking = made(Scripted(says), threads=len(CASES))
     arrived: list[str] = []
-    found = asking.run(asking.jobs(CASES, 1), Deadline.after(PATIENT), lambda one: arrived.append(one.case))
+    found = answers(asking, CASES, on_record=lambda one: arrived.append(one.case))
     assert [one.case for one in found] == list("abcde")
     assert [one.output for one in found] == [Untrusted(f"What about {name}?") for name in "abcde"]
     assert sorted(arrived) == list("abcde")
@@ -221,7 +191,7 @@ def test_no_more_are_asked_at_once_than_the_policy_allows() -> None:
 
     six = [a_case(f"n{number}") for number in range(6)]
     asking = made(Scripted(says), six, threads=2)
-    assert len(asking.run(asking.jobs(six, 1), Deadline.after(PATIENT), lambda _: None)) == 6
+    assert len(answers(asking, six)) == 6
     assert most[0] == 2
 
 
@@ -284,9 +254,10 @@ def test_an_answer_of_megabytes_makes_a_row_that_can_be_read(tmp_path: Path, cha
     assert found[0].output.text().endswith("… (1400003 more characters)")
 
 
-def test_a_job_knows_its_request() -> None:
+def test_a_job_is_rendered_when_it_is_asked_for() -> None:
     asking = made(Scripted())
-    assert asking.jobs(CASES[:1], 1) == [Job(CASES[0], 0, target().request(CASES[0]))]
+    assert asking.jobs(CASES[:1], 1) == [Job(CASES[0], 0)]
+    assert asking.request(Job(CASES[0], 0)) == target().request(CASES[0])
 
 
 # --- tools and costs --------------------------------------------------------------------------------------------------
@@ -321,7 +292,7 @@ def test_texts_that_are_hidden_take_tool_calls_with_them() -> None:
 
 def test_an_answer_costs_what_its_tokens_cost() -> None:
     asking = replace(made(Scripted(), CASES[:1]), cost=lambda usage: Decimal(usage.tokens_in or 0) / 1000)
-    (one,) = asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
+    (one,) = answers(asking, CASES[:1])
     assert one.cost_usd == 0.007
 
 
@@ -335,7 +306,7 @@ def test_scorers_see_the_tool_calls() -> None:
     asking = made(Scripted(lambda *_: calling(("track", "{}"))), CASES[:1])
     bound = {name: replace(scorer, judge=judge) for name, scorer in asking.bound.items()}
     asking = replace(asking, bound=bound)
-    asking.run(asking.jobs(CASES[:1], 1), Deadline.after(PATIENT), lambda _: None)
+    answers(asking, CASES[:1])
     assert [(answer.text, [call.name.text() for call in answer.tool_calls]) for answer in seen] == [("", ["track"])]
 
 
@@ -354,8 +325,7 @@ def test_both_sides_run_side_by_side_and_come_back_in_order() -> None:
     turns = zip(base.jobs(CASES, 1), candidate.jobs(CASES, 1), strict=True)
     work = [(side, job) for jobs in turns for side, job in zip((base, candidate), jobs, strict=True)]
     told: dict[int, str] = {}
-    found = run_all(work, Deadline.after(PATIENT), lambda index, one: told.update({index: one.case}))
-    assert [one and one.case for one in found] == [job.case.id for _, job in work]
+    run_all(work, Deadline.after(PATIENT), lambda index, one: told.update({index: one.case}))
     assert told == {index: job.case.id for index, (_, job) in enumerate(work)}
 
 
@@ -371,7 +341,7 @@ def test_at_the_deadline_what_is_on_its_way_is_left_behind() -> None:
 
     asking = made(Scripted(says), threads=2)
     told: list[str] = []
-    found = asking.run(asking.jobs(CASES, 1), Deadline.after(0.5), lambda one: told.append(one.case))
+    found = answers(asking, CASES, 0.5, on_record=lambda one: told.append(one.case))
     assert [one.lost for one in found] == [True, False, False, False, False]
     assert found[0].error == Untrusted("the budget of time ran out")
     before = sorted(told)
@@ -385,12 +355,11 @@ def test_nothing_that_was_left_behind_keeps_the_process_alive(tmp_path: Path) ->
     script = (
         "import sys, threading\n"
         f"sys.path[:0] = {[str(Path(__file__).parents[1])]!r}\n"
-        "from making import Scripted, case, evaluator, golden, held, reply\n"
-        "from ci_eval.deadline import Deadline\n"
+        "from making import Scripted, answers, case, evaluator, golden, held, reply\n"
         "never = threading.Event()\n"
         "says = lambda request, repeat: never.wait() and reply()\n"
         "asking = evaluator(held({}), golden(case()), Scripted(says))\n"
-        "found = asking.run(asking.jobs([case()], 1), Deadline.after(0.2), lambda _: None)\n"
+        "found = answers(asking, [case()], 0.2)\n"
         "print(found[0].lost)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
@@ -417,12 +386,41 @@ def test_what_was_told_is_in_the_file_when_the_process_is_killed(tmp_path: Path)
     assert [one.case for one in parse((tmp_path / "run.jsonl").read_bytes(), "run.jsonl").records] == list("abc")
 
 
-def test_a_long_run_keeps_what_is_counted() -> None:
-    """And has told all of it before."""
-    asking = made(Scripted())
-    told: list[Record] = []
-    found = asking.run(asking.jobs(CASES, 1), Deadline.after(PATIENT), told.append, keep=without_words)
-    assert [one.output for one in found] == [None] * 5
-    assert all(one.output == Untrusted("yes") for one in told)
-    assert [[(c.scorer, c.passed) for c in one.cells] for one in found] == [[("exact", True)]] * 5
-    assert found[0].cells[0] is found[1].cells[0]
+def test_answers_wait_until_there_is_room_for_them() -> None:
+    """However quick the server, no more are asked for than can be told: 4 for each thread, what it holds, and one."""
+    provider = Scripted()
+    many = [a_case(f"n{number}") for number in range(60)]
+    asking = made(provider, many, threads=2)
+    asked: list[int] = []
+
+    def slow(_: Record) -> None:
+        asked.append(len(provider.asked))
+
+    answers(asking, many, on_record=slow)
+    assert len(asked) == 60
+    assert all(begun <= told + 4 * 2 + 2 + 1 for told, begun in enumerate(asked))
+
+
+def test_a_record_leaves_memory_once_it_was_told() -> None:
+    """So a run of many cases needs room for its cases alone."""
+    many = [a_case(f"n{number}") for number in range(60)]
+    asking = made(Scripted(), many, threads=2)
+    told: list[weakref.ref[Record]] = []
+    asking.run(asking.jobs(many, 1), Deadline.after(PATIENT), lambda one: told.append(weakref.ref(one)))
+    gc.collect()
+    assert len(told) == 60
+    assert [one() for one in told if one()] == []
+
+
+def test_whoever_stops_leaves_no_thread_waiting_for_room() -> None:
+    before = set(threading.enumerate())
+
+    def on_record(_: Record) -> None:
+        raise KeyboardInterrupt
+
+    many = [a_case(f"n{number}") for number in range(60)]
+    with pytest.raises(KeyboardInterrupt):
+        answers(made(Scripted(), many, threads=3), many, on_record=on_record)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=30)
+        assert not thread.is_alive()
