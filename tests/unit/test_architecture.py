@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "anchor",
         "explain rerun planning slices",
         "first_pass estimate outcome",
-        "asking prepare increases",
+        "asking prepare increases versus",
         "anchored",
         "base_run",
         "evaluation verdict replay upkeep traffic",
