@@ -38,15 +38,16 @@ def wider(dimension: str, pairs: Iterable[Pair], clusters: Mapping[str, Hashable
 
 
 def interval(
-    gains: Mapping[str, Fraction], weights: Mapping[str, Fraction], clusters: Mapping[str, Hashable], cells: int
+    gains: Mapping[str, Fraction], weights: Mapping[str, Fraction], clusters: Mapping[str, Hashable], most: int
 ) -> tuple[float, float] | None:
     """The 95 % interval of a change in points, of the weight that each case gained (at most all of its own).
 
     None of fewer clusters than FEWEST_CLUSTERS. The mean paired difference has a standard error clustered by `clusters`
     (Miller 2024, arXiv 2411.00640). Changes are rare, and around a rare one that error is no interval: it would be
     (0, 0) where nothing changed. So it only says how many independent cases these are worth (as Korn and Graubard 1998
-    do), at most as many as there are `cells`, and Tango's interval is taken of so many, with Student's t for the number
-    of clusters less one. Where nothing differed, nobody knows how differences cluster, and a cluster is worth one case.
+    do), `most` at the most (as many as there are answers), and Tango's interval is taken of so many, with Student's t
+    for the number of clusters less one. Where nothing differed, nobody knows how differences cluster, and a cluster is
+    worth one case.
     """
     groups = [clusters[case] for case in gains]
     if len(set(groups)) < FEWEST_CLUSTERS:
@@ -58,7 +59,7 @@ def interval(
     error = max(clustered_error(influences, groups), clustered_error(influences, list(gains)))
     better, worse = (float(sum((gain for gain in side if gain > 0), Fraction(0)) / total) for side in _sides(gains))
     spread = better + worse - float(change) ** 2
-    worth = min(spread / error**2, cells) if error else _clusters_worth(weights, clusters)
+    worth = min(spread / error**2, most) if error else _clusters_worth(weights, clusters)
     low, high = paired_shares(worse * worth, better * worth, worth, student_t(len(set(groups)) - 1))
     return 100 * low, 100 * high
 

@@ -262,9 +262,14 @@ def _dimensions(
             candidate=_mean([cell.candidate.rate for cell in own]),
             worse=sum(gain < 0 for gain in gains.values()),
             better=sum(gain > 0 for gain in gains.values()),
-            interval=interval(gains, weights, {case: case for case in gains}, len(own)),
+            interval=interval(gains, weights, {case: case for case in gains}, _answers(own)),
             repeatable=repeatable,
         )
+
+
+def _answers(cells: Iterable[CellChange]) -> int:
+    """Of the side that has fewer."""
+    return sum(min(cell.base.runs, cell.candidate.runs) for cell in cells)
 
 
 def _mean(rates: Sequence[Fraction]) -> Fraction:

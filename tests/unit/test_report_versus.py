@@ -123,6 +123,8 @@ def test_what_makes_runs_less_than_comparable_is_told(found: Versus, expected: s
 def test_a_part_of_the_same_golden_set_is_told() -> None:
     found = beside([record("a"), record("b")], [record("a")], fingerprint=fingerprint("d"))
     assert "The candidate lacks 1 case of the same golden set" in words(found, "What to know")
+    found = beside([record("a"), record("b")], [record("a")], fingerprint=fingerprint("d", "e"))
+    assert "lacks" not in words(found, "What to know")
 
 
 def test_a_broken_case_is_shown_with_both_answers_and_the_reason() -> None:

@@ -134,6 +134,22 @@ def test_repeats_count_as_a_share_and_a_case_has_one_vote() -> None:
     assert (worse.cells[0].base, worse.cells[0].candidate) == ((4, 4), (1, 4))
 
 
+def test_more_answers_to_a_case_make_the_interval_narrower() -> None:
+    """Of cases that are coin flips on both sides."""
+    flips = random.Random(7)
+
+    def width(repeats: int) -> float:
+        base, candidate = (
+            run_of({f"c{number}": [flips.random() < 0.5 for _ in range(repeats)] for number in range(100)})
+            for _ in range(2)
+        )
+        (one,) = beside(base, candidate).dimensions
+        assert one.interval
+        return one.interval[1] - one.interval[0]
+
+    assert width(16) == pytest.approx(width(1) / 4, rel=0.2)
+
+
 def test_two_scorers_of_a_case_vote_once() -> None:
     one, two = cell(scorer="one"), cell(scorer="two")
     off = [cell(False, scorer=name) for name in ("one", "two")]
@@ -156,7 +172,7 @@ def test_lost_answers_are_no_score_and_no_pass() -> None:
     (one,) = found.dimensions
     assert (one.cells, one.missing) == (19, 1)
     assert one.change == 0
-    assert found.candidate.lost == 1
+    assert (found.candidate.lost, found.strangers) == (1, ((), ()))
     assert found.verdict(ONE_POINT) is Verdict.INCONCLUSIVE
 
 
@@ -236,6 +252,10 @@ def test_a_rewritten_request_shows_where_the_prompt_is_the_same() -> None:
 def test_only_a_drop_that_is_no_chance_is_a_regression(found: Versus, expected: Verdict) -> None:
     """A model that repeats itself makes none."""
     assert found.verdict(ONE_POINT) is expected
+
+
+def test_what_rose_did_not_fall() -> None:
+    assert not cases(repaired=9, same=91, deterministic=True).dimensions[0].fell
 
 
 def test_a_drop_of_exactly_the_limit_reaches_it() -> None:
