@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
-    from ci_eval.versus import Counted, Versus
+    from ci_eval.counted import Counted
+    from ci_eval.versus import Versus
 
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 
@@ -67,8 +68,8 @@ def _compared(base: Path, candidates: Sequence[Path]) -> list[Versus]:
 
 
 def _counted(path: Path) -> Counted:
+    from ci_eval.counted import counted
     from ci_eval.records import read
-    from ci_eval.versus import counted
 
     return counted(str(path), read(path))
 

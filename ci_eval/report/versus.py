@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from ci_eval.counted import Counted, Score, Tally
 from ci_eval.records import Record
 from ci_eval.report.cases import effect_text, ids
 from ci_eval.report.document import (
@@ -29,7 +30,7 @@ from ci_eval.report.document import (
 from ci_eval.report.numbers import between, decimal, digits_for, faithful, plain, points, signed
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict, worst
-from ci_eval.versus import CaseChange, CellChange, Counted, DimensionChange, Extra, Score, Tally, Versus
+from ci_eval.versus import CaseChange, CellChange, DimensionChange, Extra, Versus
 
 _ANSWER = Noun("answer", "answers")
 _DIMENSION = Noun("dimension", "dimensions")

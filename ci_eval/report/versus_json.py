@@ -7,11 +7,12 @@ from fractions import Fraction
 from typing import Any
 
 from ci_eval.comparison import Effect
+from ci_eval.counted import Counted, Score, Tally
 from ci_eval.records import Record
 from ci_eval.report.numbers import between, decimal, digits_for
 from ci_eval.text import Hostile, log
 from ci_eval.verdict import worst
-from ci_eval.versus import CaseChange, CellChange, Counted, DimensionChange, Extra, Score, Tally, Versus
+from ci_eval.versus import CaseChange, CellChange, DimensionChange, Extra, Versus
 
 FORMAT = "ci-eval comparison 1"
 _LONGEST = 20_000

@@ -30,7 +30,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "anchored",
         "base_run",
         "evaluation verdict replay upkeep traffic",
-        "runner comparison baseline confirm ranking plan noise resume shards answering timing costs",
+        "runner comparison counted baseline confirm ranking plan noise resume shards answering timing costs",
         "targets",
         "scorers records datasets prices cache ratio",
         "golden changes providers",

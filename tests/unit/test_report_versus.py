@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from making import cell, fingerprint, header, record
 from report_factory import revealed
 
+from ci_eval.counted import counted
 from ci_eval.records import Record, Run
 from ci_eval.report.document import Listing, Paragraph, Section, Table
 from ci_eval.report.markdown import page
@@ -21,7 +22,7 @@ from ci_eval.report.terminal import show
 from ci_eval.report.versus import build
 from ci_eval.report.versus_json import to_json
 from ci_eval.text import Untrusted
-from ci_eval.versus import Versus, compare, counted
+from ci_eval.versus import Versus, compare
 
 ONE_POINT = Fraction(1)
 
