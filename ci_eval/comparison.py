@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from ci_eval.golden.cases import Case
 from ci_eval.records import CellResult, Record
 from ci_eval.scorers.registry import ScorerSet
+from ci_eval.stats import points
 
 
 @dataclass(frozen=True)
@@ -114,3 +116,33 @@ def passed_cases(pairs: Iterable[Pair], passed: Callable[[Pair], bool | None]) -
     for pair in pairs:
         cells.setdefault(pair.case, []).append(passed(pair))
     return {case: all(answers) for case, answers in cells.items() if None not in answers}
+
+
+class Effect(NamedTuple):
+    """What further cases do to one dimension's score, in points."""
+
+    dimension: str
+    without: Fraction | None
+    """None where no other case has it."""
+    whole: Fraction
+
+
+def effects(pairs: Iterable[Pair], added: Iterable[Record]) -> tuple[Effect, ...]:
+    """What cases that base does not have would do to the candidate's scores; of dimensions that they have alone.
+
+    A scorer weighs there what it weighs in the pairs; one that these do not have, as a new case may bring, weighs 1.
+    """
+    known = [pair for pair in pairs if pair.candidate]
+    weights = {pair.scorer: pair.weight for pair in known}
+    new = [
+        Pair(record.case, cell.scorer, cell.dimension, weights.get(cell.scorer, Fraction(1)), None, cell)
+        for record in added
+        for cell in record.cells
+    ]
+    return tuple(_effect(name, known, new) for name in sorted({pair.dimension for pair in new}))
+
+
+def _effect(name: str, known: Iterable[Pair], new: Iterable[Pair]) -> Effect:
+    old, more = ([pair for pair in pairs if pair.dimension == name] for pairs in (known, new))
+    without, whole = share(old, candidate_passed), share([*old, *more], candidate_passed)
+    return Effect(name, without and points(without), points(whole or Fraction(0)))

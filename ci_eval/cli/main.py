@@ -21,6 +21,7 @@ from ci_eval.text import log
 COMMANDS: Mapping[str, str] = {
     "baseline": "ci_eval.cli.baseline:baseline",
     "cache": "ci_eval.cli.cache:cache",
+    "compare": "ci_eval.cli.compare:compare",
     "demo": "ci_eval.cli.demo:demo",
     "gate": "ci_eval.cli.gate:gate",
     "merge": "ci_eval.cli.merge:merge",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
-from ci_eval.comparison import Comparison, Pair
+from ci_eval.comparison import Comparison, Effect, Pair, effects
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Flip, Key, Tally
 from ci_eval.outcome import SuiteOutcome
@@ -26,9 +27,11 @@ from ci_eval.report.document import (
     Text,
     listed,
 )
+from ci_eval.report.numbers import decimal, digits_for
 from ci_eval.text import Untrusted
 
 _IDS_A_LINE = 8
+_NEW_CASE = Noun("new case", "new cases")
 
 
 def broken(suite: SuiteOutcome, *, show: bool) -> Iterator[Section]:
@@ -115,7 +118,7 @@ def repaired(cases: Mapping[str, bool]) -> Iterator[Section]:
     noun = Noun("repaired case", "repaired cases")
     stayed = [name for name, stays in cases.items() if stays]
     others = [name for name, stays in cases.items() if not stays]
-    blocks = [_ids(words, names, noun) for words, names in (("", stayed), ("not confirmed: ", others)) if names]
+    blocks = [ids(words, names, noun) for words, names in (("", stayed), ("not confirmed: ", others)) if names]
     if blocks:
         yield Section("Cases repaired", tuple(blocks), importance=40, count=len(stayed))
 
@@ -135,7 +138,7 @@ def _cells(keys: Sequence[Key]) -> Iterator[Piece]:
         yield from (Untrusted(case), " (", Untrusted(scorer), ")")
 
 
-def _ids(words: str, names: Sequence[str], noun: Noun) -> Listing:
+def ids(words: str, names: Sequence[str], noun: Noun) -> Listing:
     """Ids, some to a line."""
     lines = [names[start : start + _IDS_A_LINE] for start in range(0, len(names), _IDS_A_LINE)]
     return Listing(tuple((words, *listed(Untrusted(name) for name in line)) for line in lines), noun)
@@ -175,14 +178,38 @@ def golden_set(suite: SuiteOutcome) -> Iterator[Section]:
     if edits.removed or edits.rewritten:
         blocks.append(Paragraph(("Removed and rewritten cases were judged by main's version.",)))
     blocks += [
-        _ids(words, names, CASE)
+        ids(words, names, CASE)
         for words, names in (("removed: ", edits.removed), ("rewritten: ", edits.rewritten))
         if names
     ]
     if edits.added:
         blocks += [Paragraph(("Added cases are shown, not gated.",)), _added(edits.added, suite.new_cases)]
+        blocks += _with_added(suite)
     count = len(edits.added) + len(edits.removed) + len(edits.rewritten)
     yield Section("What this PR does to the golden set", tuple(blocks), importance=88, count=count)
+
+
+def _with_added(suite: SuiteOutcome) -> Iterator[Paragraph]:
+    """What the next pull request will find as its base."""
+    answered = [record for record in suite.new_cases.values() if record.cells]
+    told = f"With {_NEW_CASE.count(len(answered))} "
+    for effect in effects(suite.gated, answered):
+        yield Paragraph((told, *effect_text(effect, "would be"), "."))
+    if unweighed := {cell.scorer for record in answered for cell in record.cells} - {p.scorer for p in suite.gated}:
+        names = listed(Untrusted(scorer) for scorer in sorted(unweighed))
+        yield Paragraph(("Of no case of main, so with a weight of 1: ", *names, "."))
+
+
+def effect_text(effect: Effect, verb: str) -> Iterator[Piece]:
+    """`task_accuracy is 81.2 instead of 83.0`"""
+    yield Untrusted(effect.dimension)
+    if effect.without is None:
+        yield f" {verb} {decimal(effect.whole, 1)}; without, it has no score"
+    elif effect.whole == effect.without:
+        yield f" {verb} {decimal(effect.whole, 1)}, unchanged"
+    else:
+        digits = digits_for(effect.whole - effect.without, [Fraction(0)])
+        yield f" {verb} {decimal(effect.whole, digits)} instead of {decimal(effect.without, digits)}"
 
 
 def _added(names: Sequence[str], records: Mapping[str, Record]) -> Table:

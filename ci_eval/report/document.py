@@ -114,7 +114,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    verdict: Verdict
+    verdict: Verdict | None
+    """None where nothing is judged."""
     headline: Text
     """Why, in words of ours; it follows the verdict's own word."""
     sections: tuple[Section, ...]

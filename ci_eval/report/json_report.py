@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from ci_eval.changes import SuiteChanges
-from ci_eval.comparison import Comparison, Pair
+from ci_eval.comparison import Comparison, Effect, Pair, effects
 from ci_eval.datasets import Leak
 from ci_eval.evidence import Cell, Flip, Tally
 from ci_eval.golden.cases import Edits
@@ -89,6 +89,7 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "errors": [_error(name, comparison, show=show) for name in comparison.lost()],
         "edits": _edits(suite.edits),
         "new_cases": [_new_case(record) for record in suite.new_cases.values()],
+        "with_new_cases": [_effect(one) for one in effects(suite.gated, suite.new_cases.values())],
         "leaks": [_leak(leak) for leak in suite.leaks],
         "warnings": _texts(suite.warnings),
         "base": {
@@ -212,6 +213,10 @@ def _edits(edits: Edits) -> dict[str, list[str]]:
 def _new_case(record: Record) -> dict[str, Any]:
     failed = [cell.scorer for cell in record.cells if not cell.passed]
     return {"case": _text(record.case), "scores": len(record.cells), "failed": _texts(failed)}
+
+
+def _effect(one: Effect) -> dict[str, Any]:
+    return {"dimension": _text(one.dimension), "without": _score(one.without), "whole": _score(one.whole)}
 
 
 def _leak(leak: Leak) -> dict[str, Any]:

@@ -64,6 +64,11 @@ def summary(report: Report, *, limit: int = 900 * 1024) -> str:
     return _render(report, _Page(limit, _bytes, 4000, "the run files"))
 
 
+def page(report: Report, *, limit: int = 60_000) -> str:
+    """What stands alone, in at most `limit` characters: to read, or to post as a comment."""
+    return _render(report, _Page(limit, len, 1200, "the run files"))
+
+
 def _bytes(text: str) -> int:
     return len(text.encode())
 
@@ -99,8 +104,8 @@ class _Part:
 
 
 def _render(report: Report, page: _Page) -> str:
-    word = report.verdict.value.capitalize()
-    head = f"### {_SIGNS[report.verdict]} {word}: {_text(report.headline)}"
+    word = f"{_SIGNS[report.verdict]} {report.verdict.value.capitalize()}: " if report.verdict else ""
+    head = f"### {word}{_text(report.headline)}"
     parts = _fit(report.sections, page, page.limit - page.size(head) - _ROOM_FOR_TITLES)
     shown = [part.text for part in parts if part.text is not None]
     missing = [section.title for section, part in zip(report.sections, parts, strict=True) if part.text is None]

@@ -44,8 +44,8 @@ def show(report: Report, *, file: TextIO | None = None, width: int | None = None
 
 
 def _report(report: Report, most: int) -> Iterator[RenderableType]:
-    word = (report.verdict.value.capitalize(), _STYLES[report.verdict])
-    yield Line.assemble(word, ": ", _line(report.headline))
+    word = report.verdict and (report.verdict.value.capitalize(), _STYLES[report.verdict])
+    yield Line.assemble(*((word, ": ") if word else ()), _line(report.headline))
     for section in report.sections:
         yield ""
         yield from _section(section, most)

@@ -202,6 +202,27 @@ class TestGoldenSet:
             ["c", "unknown", ""],
         ]
 
+    def test_what_added_cases_would_change_is_told(self) -> None:
+        """Over the same cells as the table's score of this PR."""
+        records = {"a": record("a", cell(False)), "b": record("b", cell()), "c": lost_record("c")}
+        added = Edits(("a", "b", "c"), (), ())
+        compared = comparison(some(8, broke=2))
+        one = outcome(suite(compared, edits=added, new_cases=records))
+        words = said(one, "What this PR does to the golden set")
+        assert "With 2 new cases task_accuracy would be 70.0 instead of 75.0." in words
+        assert "weight" not in words
+        without = replace(compared, pairs=tuple(replace(pair, weight=Fraction(3)) for pair in compared.pairs))
+        one = outcome(suite(without, edits=added, new_cases={"a": record("a", cell(False), cell(scorer="tone"))}))
+        words = said(one, "What this PR does to the golden set")
+        assert "With 1 new case task_accuracy would be 67.9 instead of 75.0." in words
+        assert "Of no case of main, so with a weight of 1: tone." in words
+
+    def test_a_dimension_that_only_added_cases_have(self) -> None:
+        records = {"a": record("a", cell(False, dimension="behaviour", scorer="tone"))}
+        one = outcome(suite(edits=Edits(("a",), (), ()), new_cases=records))
+        words = said(one, "What this PR does to the golden set")
+        assert "With 1 new case behaviour would be 0.0; without, it has no score." in words
+
     def test_contamination(self) -> None:
         leaks = (Leak("a", "input", "train.jsonl", 3, True), Leak("b", "answer", "prompt.md", None, False))
         assert rows(outcome(suite(leaks=leaks)), "Contamination") == [
