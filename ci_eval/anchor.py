@@ -34,7 +34,7 @@ def judge_anchor(
     asking = Asking(prepared.suite, work.evaluators, session, _NAMES)
     first = first_pass(prepared, cases, asking, known=candidate)
     reruns = Reruns(asking, first, first_number=_FIRST_NUMBER)
-    confirmation = reruns.confirm(work.question)
+    confirmation = reruns.confirm(work.question, frozenset(cases))
     asked = {name: case for name, case in prepared.suite.golden.cases.items() if name in confirmation.scope}
     comparison = pair_up(asked, prepared.suite.scorers, reruns.records("base"), reruns.records("candidate"))
     dimensions = decide(comparison, confirmation)
@@ -48,15 +48,18 @@ def judge_anchor(
 
 
 def _blamed(dimensions: Sequence[DimensionResult], beside_main: Sequence[DimensionResult]) -> tuple[str, ...]:
-    """Where this change crossed the limit, or surely went further below it."""
+    """Where this change crossed the limit, or surely went further below it, or nobody knows."""
     main = {one.name: one for one in beside_main}
+    red = [one for one in dimensions if one.verdict is not Verdict.PASS]
     return tuple(
         one.name
-        for one in dimensions
-        if one.verdict is not Verdict.PASS and (_crossed(one, main[one.name]) or main[one.name].interval[0] > 0)
+        for one in red
+        if one.verdict is Verdict.INCONCLUSIVE or not _was_below(one, main[one.name]) or main[one.name].interval[0] > 0
     )
 
 
-def _crossed(anchor: DimensionResult, main: DimensionResult) -> bool:
-    """Whether main itself was still above the limit: then a change that did nothing is not what is below it."""
-    return anchor.limit != "any" and main.drop > 0 and anchor.drop - main.drop < anchor.limit
+def _was_below(anchor: DimensionResult, main: DimensionResult) -> bool:
+    """Whether main itself was below the limit, by one run a side: then a change that did nothing is not to blame."""
+    if anchor.base is None or main.base is None or anchor.limit == "any":
+        return False
+    return (anchor.base - main.base) * anchor.cells / max(1, anchor.gated) >= anchor.limit

@@ -40,7 +40,7 @@ class Asking:
         found: dict[int, Record] = {}
 
         def may() -> bool:
-            return self.session.purse.left > 0 and may_start()
+            return may_start() and self.session.purse.begin()
 
         try:
             with ExitStack() as open_files:
@@ -49,8 +49,7 @@ class Asking:
                 def seen(index: int, record: Record) -> None:
                     found[index] = record
                     add[jobs[index][0]](record)
-                    if record.asked:
-                        self.session.pay(record)
+                    self.session.pay(record)
                     progress.advance(record)
 
                 run_all([(self.sides[side], job) for side, job in jobs], self.session.deadline, seen, may)

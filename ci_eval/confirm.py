@@ -352,8 +352,12 @@ class Confirmation:
         return replace(self, scope=self.question.cases, decided=decided, level=0)._next()
 
     def _is_close(self, name: str, decision: DimensionDecision) -> bool:
+        """Also where only lost reruns could have kept it from that."""
         limit = self.question.limits[name]
-        return decision.verdict == "pass" and limit != "any" and decision.drop >= limit / 2
+        if decision.verdict != "pass" or limit == "any":
+            return False
+        worst = self._dimension(name).estimate(worst=True).drop if self.looks[name].flips else decision.drop
+        return max(decision.drop, worst if decision.fresh else decision.drop) >= limit / 2
 
 
 def start(question: Question, base_first: Answers, candidate_first: Answers) -> Confirmation:

@@ -81,6 +81,13 @@ def _one_call(evaluator: Evaluator, case: Case, prepared: Prepared, measured: Me
     return Cost(1, measured.seconds or 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
 
 
+def usage_of(request: Request) -> Usage:
+    """What a call takes at most that nothing was measured of: by its length, and its limit of tokens."""
+    most = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
+    tokens_out = most if isinstance(most, int) else _TOKENS_OUT
+    return Usage(math.ceil(_length(request) / _CHARACTERS_PER_TOKEN), tokens_out)
+
+
 def _length(request: Request) -> int:
     return sum(len(message.content) for message in request.messages)
 

@@ -84,9 +84,9 @@ class Session:
         return self.file or self.out / suite / f"{name}.jsonl"
 
     def pay(self, record: Record) -> None:
-        """Count what an answer cost: what was known already, and what never came, costs nothing."""
-        if record.asked and record.error is None:
-            self.purse.pay(record.cost_usd)
+        """Settle one call: what was known already, and what never came, costs nothing."""
+        free = not record.asked or (record.error is not None and record.cost_usd is None)
+        self.purse.pay(0.0 if free else record.cost_usd)
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,12 @@ class Flip:
         separated = base.stored.always(base.first) and base.passes == (not base.first) * base.runs
         return separated and min(base.stored.runs, base.runs) >= enough
 
+    def outdated(self, rule: Rule) -> bool:
+        """Whether main's first look is a stored one that all its fresh runs contradict: no main of today."""
+        base = self.base
+        contradicted = base.passes == (not base.first) * base.runs and base.runs >= rule.settled_runs
+        return base.stored.runs > 0 and contradicted
+
     def effect(self, rule: Rule, promote: Look | None) -> tuple[Fraction, float]:
         """What the cell lost, in [-1, 1], and its variance; partly broken cells are promoted as the look says.
 
@@ -327,7 +333,7 @@ class Dimension:
         """
         votes: defaultdict[str, Fraction] = defaultdict(Fraction)
         for flip in self.flips:
-            if flip.stable_sides(self.rule.settled_runs) == 1 and not flip.drifted(self.rule):
+            if flip.stable_sides(self.rule.settled_runs) == 1 and not flip.outdated(self.rule):
                 votes[flip.cell.case] += flip.sign * flip.cell.weight
         worse, better = sum(vote > 0 for vote in votes.values()), sum(vote < 0 for vote in votes.values())
         net = self._points(sum(votes.values(), Fraction(0)))

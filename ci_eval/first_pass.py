@@ -19,8 +19,8 @@ class FirstPass:
     headers: Mapping[Side, Header]
     records: Mapping[Side, Mapping[str, Record]]
     """By case."""
-    asked: frozenset[str]
-    """The planned cases that were begun on both sides, or had no need to: a fair part, since the order is random."""
+    unasked: frozenset[str]
+    """Planned cases that were not begun on both sides: a random part, since the order is random."""
     calls: int
 
 
@@ -51,7 +51,7 @@ def first_pass(
     for case in sorted((prepared.same & found["base"].keys()) - found["candidate"].keys()):
         found["candidate"][case] = replace_repeat(found["base"][case], 0)
         asking.files["candidate"].add(found["candidate"][case])
-    return FirstPass(headers, found, frozenset(cases) - unasked, calls)
+    return FirstPass(headers, found, frozenset(unasked), calls)
 
 
 def _jobs(

@@ -92,6 +92,8 @@ class SuiteOutcome:
     """Whether base is main's stored baseline; else it was evaluated in this job."""
     calls: int
     """Requests that were sent for this verdict, both sides together."""
+    repeatable: bool = False
+    """Whether asking either side again could only give the same answers."""
     policy: GatePolicy = field(default_factory=GatePolicy)
     fresh: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     """By side, the answers of the confirmation, and those that were asked for their time alone."""
@@ -140,7 +142,9 @@ class SuiteOutcome:
 
     @cached_property
     def increases(self) -> tuple[Increase, ...]:
-        """Latency and cost, where policy limits them."""
+        """Latency and cost, where policy limits them. Requests that are all the same take the same."""
+        if all(record.reused for record in self.comparison.candidate.values()):
+            return ()
         return tuple(increases(self.policy, self.latency, self.costs.compared))
 
     @cached_property

@@ -19,7 +19,7 @@ from functools import cached_property
 from ci_eval.stats import fewest_unseen
 
 _RANKED = Fraction(7, 10)
-_LEAST_CASES = 20
+LEAST_CASES = 20
 """Fewer than this, of a larger golden set, would be no check at all."""
 # Of the rule in `evidence`, as `tests/benchmarks/gate_simulation.py` prints it: 95 of 100 gates stay below these.
 _RERUNS_PER_FLIP = 13
@@ -140,8 +140,8 @@ def plan(options: Sequence[Option], terms: Terms, budget: Budget, seed: int, *, 
     everything = _planned(options, terms, budget, seed, len(options))
     if whole or everything.fits:
         return everything
-    least = min(_LEAST_CASES, len(options))
-    low, high = least, len(options)
+    high = sum(option.first.calls > 0 for option in options)
+    low = min(LEAST_CASES, high)
     while high - low > 1:
         middle = (low + high) // 2
         if _planned(options, terms, budget, seed, middle).fits:
@@ -200,7 +200,7 @@ def _confirmation(chosen: Sequence[Option], terms: Terms, of: int) -> Cost:
 
 
 def _choose(options: Sequence[Option], size: int, seed: int) -> tuple[list[Option], dict[str, float]]:
-    """A part of the options, and how likely each was to be in it. Cases that need no call are always in it."""
+    """So many of the options that need a call, and all others; and how likely each was to be among them."""
     free = [option for option in options if not option.first.calls]
     chance = {option.case: 1.0 for option in free}
     chosen = list(free)
@@ -208,7 +208,7 @@ def _choose(options: Sequence[Option], size: int, seed: int) -> tuple[list[Optio
     for option in options:
         if option.first.calls:
             strata[option.stratum].append(option)
-    quotas = _quotas({name: len(members) for name, members in strata.items()}, max(0, size - len(free)))
+    quotas = _quotas({name: len(members) for name, members in strata.items()}, size)
     for name, members in strata.items():
         part, chances = _of_stratum(members, quotas[name], f"{seed}:{name}")
         chosen += part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ci_eval.errors import Inconclusive
 from ci_eval.evidence import Key
 from ci_eval.plan import Budget, Option, Plan, Terms, plan, smallest_drop
 from ci_eval.prepare import Prepared
+from ci_eval.providers.base import Usage
 from ci_eval.ranking import Rates
 from ci_eval.records import CellResult, Record, Run
 
@@ -81,9 +83,8 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
         if budget.usd is not None and each.most.usd is None:
             if one.prepared.suite.target.kind != "chat":
                 raise Inconclusive(f"suite {suite}: what its target costs is not known; remove budget.usd")
-            model = one.prepared.candidate.target.model_name
             raise Inconclusive(
-                f"suite {suite}: no price is known for the model {model}, and budget.usd is set; "
+                f"suite {suite}: no price is known for the model {_unpriced(one)}, and budget.usd is set; "
                 "name its prices under the provider in ci-eval.yaml"
             )
         if not each.fits and (not each.whole or (budget.usd is not None and (each.first.usd or 0.0) > budget.usd)):
@@ -91,6 +92,12 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
                 f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {each.most_seconds:.0f} s "
                 f"and {_dollars(each.most.usd)} with their confirmation, more than the budget; raise the budget"
             )
+
+
+def _unpriced(work: Work) -> str:
+    """The model that has no price; main's, or the candidate's."""
+    names = (by.target.model_name for by in work.evaluators.values() if by.cost(Usage(1, 1)) is None)
+    return next(names, "of its anchor")
 
 
 def _dollars(usd: float | None) -> str:
@@ -131,7 +138,13 @@ def _ranks(work: Work) -> dict[str, float]:
     scores = _by_cell(prepared.recalled.repeats if prepared.recalled else (), lambda cell: float(cell.score))
     known = {key: score for key, score in scores.items() if key[1] in thresholds}
     texts = {name: case.input.text() for name, case in cases.items()}
-    return ranking.rank(cases, history, ranking.close(known, thresholds), ranking.like(texts, _changed_text(prepared)))
+    ranks = ranking.rank(cases, history, ranking.close(known, thresholds), ranking.like(texts, _changed_text(prepared)))
+    for cells in work.question.gated.values():
+        # Of a dimension that few cases speak of, one is always there: else nothing would be known of it.
+        best = max((cell.case for cell in cells), key=lambda case: ranks[case], default=None)
+        if best is not None:
+            ranks[best] = math.inf
+    return ranks
 
 
 def rates(records: Iterable[Record]) -> Rates:

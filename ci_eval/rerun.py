@@ -48,10 +48,13 @@ class Reruns:
         asked = self.asking.ask("timing", self._in_turn(todo))
         self.timed += [(side, record) for side, _, record in asked if record]
 
-    def confirm(self, question: Question) -> Confirmation:
-        """Rerun what differs until every dimension is decided; what is open when time or money ends is inconclusive."""
+    def confirm(self, question: Question, planned: frozenset[str]) -> Confirmation:
+        """Rerun what differs until every dimension is decided; what is open when time or money ends is inconclusive.
+
+        `planned` are the cases that the first look was for, answered or not.
+        """
         sure = frozenset(self._deterministic())
-        asked = replace(question, deterministic=sure, planned=self.first.asked)
+        asked = replace(question, deterministic=sure, planned=planned)
         state = start(asked, *(_answers(side, self.first.records[side]) for side in SIDES))
         while todo := state.todo():
             if self.asking.session.deadline.remaining() <= 0:
@@ -77,13 +80,10 @@ class Reruns:
         return after if len(known) == len(asked) else after.stop("budget")
 
     def _deterministic(self) -> Iterator[tuple[str, Side]]:
-        """Where asking again could only give the same answer; what was refused for what it is will be refused again."""
+        """Where asking again could only give the same answer."""
+        cases = self.asking.suite.golden.cases.values()
         for side, evaluator in self.asking.sides.items():
-            for case in self.asking.suite.golden.cases.values():
-                record = self.first.records[side].get(case.id)
-                refused = side == "candidate" and record is not None and record.error_kind == "request"
-                if evaluator.is_deterministic(case) or refused:
-                    yield case.id, side
+            yield from ((case.id, side) for case in cases if evaluator.is_deterministic(case))
 
     def _in_turn(self, wanted: Iterable[Rerun]) -> list[tuple[Side, Job]]:
         """Base and candidate by turns, so that both are asked under the same load and their latencies compare."""

@@ -39,7 +39,7 @@ def _noise(suite: SuiteOutcome) -> Iterator[Piece]:
 
 def _certainty(suite: SuiteOutcome) -> Iterator[Piece]:
     unknown = len(suite.comparison.lost())
-    repeatable = suite.base_header.deterministic and not any(result.error for result in suite.dimensions)
+    repeatable = suite.repeatable and not any(result.error for result in suite.dimensions)
     if unknown:
         yield f"{CASE.count(unknown)} got no score. {_UNKNOWN_PASSES}"
         yield "" if repeatable else " "
@@ -72,12 +72,23 @@ def _resolution(suite: SuiteOutcome) -> Iterator[Piece]:
 def _excluded(suite: SuiteOutcome) -> Iterator[Piece]:
     """What a pass on a part of the golden set does not leave open."""
     gated = [result for result in suite.dimensions if result.limit != "any" and result.verdict is Verdict.PASS]
-    drops = [smallest_drop(result.limit, result.gated, result.cells, broke=result.broke) for result in gated]  # type: ignore[arg-type]  # not `any`
+    drops = [
+        smallest_drop(result.limit, result.gated, result.cells, broke=_shown(suite, result.name))  # type: ignore[arg-type]  # not `any`
+        for result in gated
+    ]
     yield f" {CASE.count(len(suite.comparison.cases))} of {suite.golden_cases:,} were run"
     if drops:
         drop = max(drops)
         yield f"; on the whole set a drop of {points(drop, faithful(drop))} or more would have been seen, at 95 %"
     yield "."
+
+
+def _shown(suite: SuiteOutcome, dimension: str) -> int:
+    """Cells that broke and are not known to be chance."""
+    return sum(
+        flip.sign > 0 and flip.cell.dimension == dimension and suite.fates[key] != "went"
+        for key, flip in suite.flips.items()
+    )
 
 
 # --- a model that may answer differently each time --------------------------------------------------------------------
@@ -165,7 +176,7 @@ def _open(result: DimensionResult) -> str:
         case "deadline":
             return f"time ran out before {{}} was clear: {_lacking(result)}"
         case "budget":
-            return f"the budget of reruns ran out before {{}} was clear: {_lacking(result)}"
+            return f"money ran out before {{}} was clear: {_lacking(result)}"
         case "no answers":
             return "nothing is known of {}"
     return "too many answers were lost to be sure of {}"

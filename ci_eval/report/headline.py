@@ -24,7 +24,7 @@ NOT_JUDGED = {
 
 
 _ENDED = "the gate ended before it could judge"
-_RAN_OUT = {"deadline": "time", "budget": "the budget of reruns"}
+_RAN_OUT = {"deadline": "time", "budget": "money"}
 
 
 def headline(outcome: GateOutcome) -> Text:

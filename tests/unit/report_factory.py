@@ -116,7 +116,8 @@ def confirmed(compared: Comparison, confirmation: Confirmation, **different: Any
         "base_stored": True,
         "calls": len(compared.cases),
     }
-    return SuiteOutcome(**{**fields, **different})
+    made = SuiteOutcome(**{**fields, **different})
+    return replace(made, repeatable=made.base_header.deterministic) if "repeatable" not in different else made
 
 
 NOISY = HEADER.model_copy(update={"deterministic": False})

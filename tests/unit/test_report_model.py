@@ -421,7 +421,7 @@ class TestHowSure:
         )
 
     @pytest.mark.parametrize(
-        ("stop", "words"), [("deadline", "time ran out"), ("budget", "the budget of reruns ran out")]
+        ("stop", "words"), [("deadline", "time ran out"), ("budget", "money ran out")]
     )
     def test_what_is_missing(self, stop: Literal["deadline", "budget"], words: str) -> None:
         assert said(confirmed(*[("+", "+-")] * 6, stop=stop), "How sure").endswith(
