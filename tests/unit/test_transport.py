@@ -32,6 +32,9 @@ class Ticking(Deadline):
     def remaining(self) -> float:
         return self.at - next(self.clock)
 
+    def sooner(self, seconds: float) -> Ticking:
+        return self
+
 
 @dataclass
 class Line:
