@@ -18,13 +18,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -136,7 +137,8 @@ class Transport:
         key = (path, *headers.items())
         found = self._prepared.get(key)
         if found is None:
-            request = requests.Request("POST", self.base_url.rstrip("/") + path, json={}, headers=dict(headers))
+            url = self.base_url.rstrip("/") + path if path else self.base_url  # a whole address keeps its last slash
+            request = requests.Request("POST", url, json={}, headers=dict(headers))
             prepared = self._session.prepare_request(request)
             address, _, _ = (prepared.url or "").partition("?")  # a query is ours: base_url can have none
             if origin_of(address) != self._origin:
@@ -336,10 +338,19 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Checks names and certificates by `requests`' own list; what the libraries make obeys SSLKEYLOGFILE."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        return context
+
     def ready(self, prepared: requests.PreparedRequest) -> _Prepared:
         """The pool of the request's origin, without a proxy and with its certificates checked, and what it is sent."""
-        pool = self.get_connection_with_tls_context(prepared, verify=True, proxies={})
-        self.cert_verify(pool, prepared.url, verify=True, cert=None)  # type: ignore[no-untyped-call]  # has no types
+        url = str(prepared.url)
+        tls = {"ssl_context": self._tls} if url.startswith("https:") else {}
+        pool = self.poolmanager.connection_from_url(url, tls)
         headers = {name: value for name, value in prepared.headers.items() if name.lower() != "content-length"}
         return _Prepared(pool, self.request_url(prepared, {}), headers)
 

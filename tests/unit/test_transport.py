@@ -113,6 +113,12 @@ class TestAnAnswer:
         with Server(once(start + chunks + b"0\r\n\r\n")) as server:
             assert Line(server.url).post().body == text
 
+    @pytest.mark.parametrize("path", ["", "/", "/evaluate", "/evaluate/", "/evaluate//"])
+    def test_a_whole_address_is_asked_as_it_was_written(self, path: str) -> None:
+        with Server() as server:
+            Transport(server.url + path).post("", {}, {}, Deadline.after(HOUR))
+        assert server.received[0].path == path or (path, server.received[0].path) == ("", "/")
+
     def test_a_body_that_ends_with_the_connection(self) -> None:
         with Server(once(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it")) as server:
             assert Line(server.url).post().body == b"all of it"
