@@ -77,7 +77,7 @@ def _seconds(reset: str, now: datetime) -> float | None:
         return sum(float(part) * unit for part, unit in zip(duration.groups(), _PARTS, strict=True) if part)
     try:
         moment = datetime.fromisoformat(reset)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (moment - now).total_seconds() if moment.tzinfo else None
 
@@ -91,6 +91,6 @@ def _number(text: str) -> float | None:
 def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):  # whichever way the library's parser stumbles
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

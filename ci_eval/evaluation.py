@@ -233,8 +233,8 @@ def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
 
 
 def _reached_by(provider: ProviderPolicy) -> Mapping[str, object]:
-    """What of a provider's policy decides who answers."""
-    return provider.model_dump(include={"api", "base_url", "api_version"})
+    """What of a provider's policy decides who answers, and by which of its ways."""
+    return provider.model_dump(include={"api", "base_url", "api_version", "stream"})
 
 
 def _digest(value: object) -> str:

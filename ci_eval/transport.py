@@ -11,17 +11,21 @@ import io
 import json
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPResponse
+from functools import cached_property
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -41,6 +45,7 @@ _NO_MONEY = b"insufficient_quota"
 _NO_ROOM = "the server's limits leave no time for it"
 _FINAL = ("deadline", _NO_ROOM)
 _MAX_ATTEMPTS = 5
+_MOST_INTERIM = 100
 _MAX_PAUSE_SECONDS = 30.0
 
 
@@ -132,7 +137,8 @@ class Transport:
         key = (path, *headers.items())
         found = self._prepared.get(key)
         if found is None:
-            request = requests.Request("POST", self.base_url.rstrip("/") + path, json={}, headers=dict(headers))
+            url = self.base_url.rstrip("/") + path if path else self.base_url  # a whole address keeps its last slash
+            request = requests.Request("POST", url, json={}, headers=dict(headers))
             prepared = self._session.prepare_request(request)
             address, _, _ = (prepared.url or "").partition("?")  # a query is ours: base_url can have none
             if origin_of(address) != self._origin:
@@ -229,10 +235,18 @@ def _send(call: _Call, deadline: Deadline) -> Response:
     return Response(answer.status, answer.headers, body, call.attempts, time.monotonic() - started)
 
 
-# --- one deadline for all that is read; the libraries' timeouts are per read, and a drip never meets them -------------
+# --- one deadline for all that is sent and read; the libraries' timeouts are per call, and a drip never meets them ----
 
 _current = threading.local()
 """`deadline`: that of the request which this thread is sending."""
+
+
+def _remaining() -> float:
+    """Seconds until this thread's deadline; raises TimeoutError once it has passed."""
+    remaining: float = _current.deadline.remaining()
+    if remaining <= 0:
+        raise TimeoutError("deadline")
+    return remaining
 
 
 class _Reading(io.RawIOBase):
@@ -241,15 +255,15 @@ class _Reading(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._raw = sock.makefile("rb", buffering=0)  # it keeps a socket open that is closed while its answer is read
+        self.over = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        remaining = _current.deadline.remaining()
-        if remaining <= 0:
-            raise TimeoutError("deadline")
-        self._sock.settimeout(remaining)
+        if self.over:
+            return 0
+        self._sock.settimeout(_remaining())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -257,21 +271,58 @@ class _Reading(io.RawIOBase):
         super().close()
 
 
+class _OneAnswer(io.BufferedReader):
+    """The bytes of one answer. A connection that brought more than it was asked for is never used again."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._reading = _Reading(sock)
+        super().__init__(self._reading)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reading.over = True
+            # What TLS has decrypted is not seen by the pool, which looks at the bare socket before it sends again.
+            if self.peek(1) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
+                with suppress(OSError):  # the server has left already
+                    self._sock.shutdown(socket.SHUT_RDWR)
+        super().close()
+
+
 class _Answer(HTTPResponse):
-    """An answer that is read with the deadline from its first byte, `100 Continue` and headers included."""
+    """An answer that is read with the deadline from its first byte, what comes before it and headers included."""
 
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         self.fp.close()
-        self.fp = io.BufferedReader(_Reading(sock))
+        self.fp = _OneAnswer(sock)
+
+    def begin(self) -> None:
+        """Past all that is interim: `http.client` knows `100 Continue` only (RFC 9110, section 15.2)."""
+        for _ in range(_MOST_INTERIM):
+            super().begin()
+            if self.status >= 200:
+                return
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                raise HTTPException("another protocol, which nobody asked for")
+            self.headers = None  # type: ignore[assignment]  # which makes it begin again
+        raise HTTPException("interim answers without end")
 
 
 class _Plain(HTTPConnection):
     response_class = _Answer
 
+    def send(self, data: Any) -> None:
+        """In pieces, each within the deadline: the library's timeout for sending is the one for connecting."""
+        if self.sock is None:
+            self.connect()
+        for start in range(0, len(data), _CHUNK):
+            self.sock.settimeout(_remaining())
+            super().send(data[start : start + _CHUNK])
 
-class _Secure(HTTPSConnection):
-    response_class = _Answer
+
+class _Secure(_Plain, HTTPSConnection):
+    pass
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -287,10 +338,19 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Checks names and certificates by `requests`' own list; what the libraries make obeys SSLKEYLOGFILE."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        return context
+
     def ready(self, prepared: requests.PreparedRequest) -> _Prepared:
         """The pool of the request's origin, without a proxy and with its certificates checked, and what it is sent."""
-        pool = self.get_connection_with_tls_context(prepared, verify=True, proxies={})
-        self.cert_verify(pool, prepared.url, verify=True, cert=None)  # type: ignore[no-untyped-call]  # has no types
+        url = str(prepared.url)
+        tls = {"ssl_context": self._tls} if url.startswith("https:") else {}
+        pool = self.poolmanager.connection_from_url(url, tls)
         headers = {name: value for name, value in prepared.headers.items() if name.lower() != "content-length"}
         return _Prepared(pool, self.request_url(prepared, {}), headers)
 

@@ -32,6 +32,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """Bytes that are written as they are, in one piece; the connection stays open."""
+
+    data: bytes
+
+
 Raw = Callable[[BinaryIO], None]
 """Writes an answer byte by byte, and may go on until the client leaves."""
 
@@ -43,8 +50,8 @@ class Reset:
 class Server:
     """Answers the nth request with the nth of the script, and with its last for ever after."""
 
-    def __init__(self, *script: Answer | Raw | Reset, tls: ssl.SSLContext | None = None) -> None:
-        self.script: Sequence[Answer | Raw | Reset] = script or (Answer(),)
+    def __init__(self, *script: Answer | Spoken | Raw | Reset, tls: ssl.SSLContext | None = None) -> None:
+        self.script: Sequence[Answer | Spoken | Raw | Reset] = script or (Answer(),)
         self.received: list[Received] = []
         self.connections = 0
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -100,6 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = script.script[min(len(script.received), len(script.script)) - 1]
         if isinstance(answer, Answer):
             self._answer(answer)
+        elif isinstance(answer, Spoken):
+            self.wfile.write(answer.data)
         else:
             self.close_connection = True
             self._write(answer)

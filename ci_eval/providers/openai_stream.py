@@ -32,7 +32,7 @@ class _Gathered:
             choice = as_object(value)
             if choice.get("index", 0) != 0:
                 raise MisshapenError("more than the one choice that was asked for")
-            self._add(as_object(choice.get("delta")))
+            self._add(as_object(choice.get("delta") or {}))
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
 
     def _add(self, delta: Mapping[str, Any]) -> None:

@@ -97,6 +97,20 @@ def test_answers_tool_calls_tokens_and_costs_are_kept(
     assert all(asked.body.get("stream") is (stream == "true" or None) for asked in servers[0].asked)
 
 
+def test_a_run_that_was_streamed_does_not_stand_for_one_that_was_not(
+    repo: Repo, servers: tuple[ModelServer, ModelServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = []
+    for stream in ("false", "true"):
+        for name in ("CLAUDE_KEY", "EMBED_KEY"):  # a run takes them out of its environment
+            monkeypatch.setenv(name, KEY)
+        done, _ = ran(repo, servers, stream=stream)
+        assert done.code == 0, done.err
+        header = json.loads((repo.folder / "out" / "s" / "run.jsonl").read_text().splitlines()[0])
+        marks.append(header["fingerprint"]["target"])
+    assert marks[0] != marks[1]
+
+
 def test_embeddings_that_do_not_come_are_infrastructure_and_no_score(
     repo: Repo, servers: tuple[ModelServer, ModelServer]
 ) -> None:

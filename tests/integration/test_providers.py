@@ -412,6 +412,17 @@ def test_a_text_in_parts_is_read_without_the_thoughts() -> None:
     assert answered("openai", lambda _: Answer(200, chat.completion(chat.message(parts)))).text == Untrusted("Yes.")
 
 
+def test_azure_annotates_a_stream_with_choices_that_say_nothing() -> None:
+    """As its asynchronous filter does, which judges what has been streamed already."""
+    verdict = {"hate": {"filtered": False, "severity": "safe"}}
+    offsets = {"check_offset": 0, "start_offset": 0, "end_offset": 5}
+    judged = {"index": 0, "finish_reason": None, "content_filter_results": verdict, "content_filter_offsets": offsets}
+    note = {"id": "", "object": "", "created": 0, "model": "", "choices": [judged]}
+    first, *rest = chat.stream(chat.completion(chat.message("Hello")))
+    reply = answered("azure", lambda _: Answer(200, events(first, note, *rest, note, "[DONE]")), stream=True)
+    assert (reply.text, reply.finish) == (Untrusted("Hello"), "stop")
+
+
 def test_azure_tells_a_filtered_prompt_as_an_error() -> None:
     reply = answered("azure", lambda _: chat.fails(400, "content_filter"))
     assert (reply.text, reply.finish) == (Untrusted(""), "refusal")

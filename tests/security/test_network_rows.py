@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from http_server import Answer, Server
+from http_server import Answer, Server, Spoken
 from making import answers
 from repo import Repo
 
@@ -310,6 +310,41 @@ def test_49_no_certificates_of_the_environment(monkeypatch: pytest.MonkeyPatch, 
         with pytest.raises(ProviderError, match="connection failed"):
             ask(url)
     assert server.received == []
+
+
+def test_49_no_log_of_tls_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With which whoever listens reads the provider's key."""
+    log = tmp_path / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    with trusted(monkeypatch, tmp_path) as server:
+        assert ask(f"https://localhost:{server.port}") == "hello"
+    assert not log.exists()
+
+
+def test_49_a_certificate_of_another_name_gets_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with trusted(monkeypatch, tmp_path) as server, pytest.raises(ProviderError, match="connection failed"):
+        ask(f"https://127.0.0.1:{server.port}")
+    assert server.received == []
+
+
+def test_what_tls_holds_back_is_no_answer_to_the_next_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first answer ends where one read of the socket does, in the middle of what was decrypted at once."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 8000\r\nX: "
+    first = head + b"x" * (8192 - 8000 - len(head) - 4) + b"\r\n\r\n" + b"1" * 8000
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
+    with trusted(monkeypatch, tmp_path, Spoken(first + stray), Answer(body=b"2")) as server:
+        transport = Transport(f"https://localhost:{server.port}")
+        bodies = [transport.post("/x", {}, {}, Deadline.after(600)).body for _ in range(2)]
+    assert bodies == [b"1" * 8000, b"2"]
+
+
+def trusted(monkeypatch: pytest.MonkeyPatch, folder: Path, *script: Answer | Spoken) -> Server:
+    """A server with TLS whose certificate is in our own list of them, for once."""
+    certificate = self_signed(folder)
+    monkeypatch.setattr("ci_eval.transport.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return Server(*script or (REPLY,), tls=context)
 
 
 def test_49_no_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ci_eval.advice import advice, retry_after
@@ -33,6 +33,8 @@ def of_refusal(**headers: str) -> Advice:
         ({"retry_after": "1e9"}, Advice()),
         ({"retry_after": "9" * 5000}, Advice()),
         ({"retry_after": "Mon, 99 May 2026 08:30:20 GMT"}, Advice()),
+        ({"retry_after": "Mon, 04 May 99999999999999999999 08:30:20 GMT"}, Advice()),
+        ({"retry_after": "Mon, 04 May 2026 08:30:20 +99999999999999999999"}, Advice()),
         ({}, Advice()),
     ],
 )
@@ -81,8 +83,16 @@ def test_an_error_names_its_pause_or_none() -> None:
     assert retry_after({"retry-after": "never"}, NOW) is None
 
 
+_WORDS = "Mon, 04 May 2026 08:30:20 GMT -0000 +9999 -99999999999999999999 99999999999999999999 9999-12-31T24:00Z 0 : -"
+_DATES = st.lists(st.sampled_from(_WORDS.split()) | st.text(max_size=3), max_size=9).map(" ".join)
+_DATE = "Mon, 04 May 2026 08:30:20 GMT"
+
+
 @given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date", "x-ratelimit-reset-tokens",
-                                        "anthropic-ratelimit-tokens-reset"]), st.text()), st.booleans())  # fmt: skip
+                                        "anthropic-ratelimit-tokens-reset"]),
+                       st.text() | _DATES), st.booleans())  # fmt: skip
+@example({"retry-after": _DATE, "date": "Mon, 04 May 99999999999999999999 08:30:20 GMT"}, True)
 def test_whatever_a_server_writes_is_read_or_left(headers: dict[str, str], refused: bool) -> None:
     used_up = {"x-ratelimit-remaining-tokens": "0", "anthropic-ratelimit-tokens-remaining": "0"}
     assert 0 <= advice({**used_up, **headers}, NOW, refused=refused).pause <= 3600
+    assert 0 <= (retry_after(headers, NOW) or 0) <= 3600

@@ -11,10 +11,11 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import BinaryIO
 
 import pytest
-from http_server import Answer, Raw, Reset, Server
+from http_server import Answer, Raw, Reset, Server, Spoken
 
 from ci_eval.deadline import Deadline
 from ci_eval.pacing import Limits
@@ -31,6 +32,9 @@ class Ticking(Deadline):
 
     def remaining(self) -> float:
         return self.at - next(self.clock)
+
+    def sooner(self, seconds: float) -> Ticking:  # noqa: ARG002 - which is an hour: never sooner
+        return self
 
 
 @dataclass
@@ -109,6 +113,12 @@ class TestAnAnswer:
         with Server(once(start + chunks + b"0\r\n\r\n")) as server:
             assert Line(server.url).post().body == text
 
+    @pytest.mark.parametrize("path", ["", "/", "/evaluate", "/evaluate/", "/evaluate//"])
+    def test_a_whole_address_is_asked_as_it_was_written(self, path: str) -> None:
+        with Server() as server:
+            Transport(server.url + path).post("", {}, {}, Deadline.after(HOUR))
+        assert server.received[0].path == path or (path, server.received[0].path) == ("", "/")
+
     def test_a_body_that_ends_with_the_connection(self) -> None:
         with Server(once(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it")) as server:
             assert Line(server.url).post().body == b"all of it"
@@ -128,6 +138,72 @@ class TestAnAnswer:
         assert statuses == {200}
         assert len(server.received) == 64
         assert server.connections <= 8
+
+
+def spoken(body: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+class TestWhoseAnswerItIs:
+    """Never that of the case before: what a connection brings beyond one answer is nobody's."""
+
+    @pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints", b"199 Soon"])
+    def test_what_comes_before_an_answer_is_none(self, interim: bytes) -> None:
+        early = b"HTTP/1.1 " + interim + b"\r\nLink: </x>\r\n\r\n"
+        with Server(*(Spoken(early * 3 + spoken(b"%d" % case)) for case in range(3))) as server:
+            line = Line(server.url)
+            assert [line.post().body for _ in range(3)] == [b"0", b"1", b"2"]
+        assert server.connections == 1
+
+    def test_interim_answers_without_end_are_infrastructure(self) -> None:
+        early = endless(b"", b"HTTP/1.1 102 Processing\r\n\r\n")
+        with Server(early) as server, pytest.raises(TransportError, match=r"^connection failed$"):
+            Line(server.url).post()
+
+    def test_another_protocol_is_infrastructure(self) -> None:
+        switch = Spoken(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + spoken(b"{}"))
+        with Server(switch) as server, pytest.raises(TransportError, match=r"^connection failed$"):
+            Line(server.url).post()
+        assert server.connections == 5
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            spoken(b"1"),
+            spoken(b"", b"204 No Content"),
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n",
+        ],
+        ids=["length", "nothing", "chunks"],
+    )
+    @pytest.mark.parametrize(
+        "more", [spoken(b"not asked for"), spoken(b"x" * 100_000), b"\n"], ids=["short", "long", "rest"]
+    )
+    def test_a_second_answer_is_not_that_to_the_next_request(self, first: bytes, more: bytes) -> None:
+        with Server(Spoken(first + more), Answer(body=b"2")) as server:
+            line = Line(server.url)
+            assert line.post().body in {b"1", b""}
+            assert line.post().body == b"2"
+        assert server.connections == 2
+
+    def test_an_answer_that_nobody_waited_for_is_not_that_to_the_next_request(self) -> None:
+        """It comes when the first is read already, and before the next is asked for."""
+        sent = threading.Event()
+
+        def late(out: BinaryIO) -> None:
+            out.write(spoken(b"1"))
+            first_is_read.wait()
+            out.write(spoken(b"not asked for"))
+            sent.set()
+            done.wait()
+
+        first_is_read, done = threading.Event(), threading.Event()
+        with Server(late, Answer(body=b"2")) as server:
+            line = Line(server.url)
+            assert line.post().body == b"1"
+            first_is_read.set()
+            sent.wait()
+            assert line.post().body == b"2"
+            done.set()
 
 
 class TestTryingAgain:
@@ -320,6 +396,28 @@ class TestTheDeadline:
         """A server may always have one more byte: the timeout of a read never ends it."""
         with Server(drip) as server, pytest.raises(TransportError, match=r"^deadline$"):
             Line(server.url).post(deadline=Ticking(20))
+
+    def test_is_all_that_limits_sending(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A slow reader has as long as the request may take, on a new connection and on one that is used again."""
+        seen: list[float] = []
+
+        send = HTTPConnection.send
+
+        def seeing(connection: HTTPConnection, data: bytes) -> None:
+            seen.append(connection.sock.gettimeout() or math.inf)
+            send(connection, data)
+
+        with Server() as server:
+            line = Line(server.url)
+            monkeypatch.setattr(HTTPConnection, "send", seeing)
+            for seconds in (60, 500):
+                line.post(deadline=Deadline.after(seconds))
+        assert {round(timeout, -1) for timeout in seen} == {60, 500}
+
+    def test_holds_while_a_request_is_sent(self) -> None:
+        """Each piece that the server takes is progress, and would begin the library's timeout anew."""
+        with Server(once(spoken(b"{}"))) as server, pytest.raises(TransportError, match=r"^deadline$"):
+            Line(server.url).transport.post("/chat", "x" * 10_000_000, {}, Ticking(20))
 
     def test_each_thread_has_its_own(self) -> None:
         """A request with an hour to go is not ended by that of its neighbour."""
