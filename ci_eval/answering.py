@@ -100,8 +100,12 @@ class _Program:
     @cached_property
     def _folder(self) -> Path:
         """Out of git's objects, by us: no checkout, so no hook, filter or link of the repository has a say."""
+        from ci_eval.child import at_end  # noqa: PLC0415 - not on every system
+
         folder = Path(tempfile.mkdtemp(prefix="ci-eval-target-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        remove = partial(shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(self, remove)
+        at_end(remove)
         for path, executable, content in self.target.contents():
             write_file(folder / path, content)
             if executable:

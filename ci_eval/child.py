@@ -7,6 +7,7 @@ line of a library or of a model can be taken for an answer.
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import select
@@ -16,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ci_eval.deadline import Deadline
@@ -41,31 +43,26 @@ class Child:
         on_end: Callable[[], None],
     ) -> None:
         """`on_line` and `on_end` are called in a thread of this object's own. Raises ChildError."""
-        reading, writing = os.pipe()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - a list that main's policy holds, and no shell
-                list(command),
-                cwd=folder,
-                env={**_environment(folder), **environment, "CI_EVAL_REPLY_FD": str(writing)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(writing,),
-                start_new_session=True,
-                bufsize=0,
-            )
-        except OSError:
-            os.close(reading)
-            raise ChildError("the target's program cannot be started: is it installed in this job?") from None
-        finally:
-            os.close(writing)
-        assert self._process.stdin is not None, "it was asked for"  # noqa: S101 - for the type checker
-        self._requests = self._process.stdin.fileno()
+        reading, replies = os.pipe()
+        requests, self._requests = os.pipe()
+        # Not closed by `kill`: the number stays ours for as long as a thread that holds this object may write to it.
+        weakref.finalize(self, os.close, self._requests).atexit = False
         os.set_blocking(self._requests, False)
         self._sending = threading.Lock()
-        self.kill = weakref.finalize(self, _end, self._process)
-        """Ends the program and whatever it has started; so does dropping this object, and the end of ours."""
-        _limit(self._process.pid)
+        try:
+            with _starting:
+                _refuse_at_the_end()
+                process = _start(command, folder, environment, requests, replies)
+                self.kill = weakref.finalize(self, _end, process)
+                """Ends the program and what shares its session; so does dropping this object, and the end of ours."""
+                _endings.append(partial(_end, process))
+        except ChildError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(requests)
+            os.close(replies)
+        _limit(process.pid)
         threading.Thread(target=_read, args=(reading, on_line, on_end), daemon=True).start()
 
     def send(self, line: bytes, deadline: Deadline) -> None:
@@ -89,6 +86,54 @@ class Child:
                 continue
             except OSError:
                 raise ChildError("the target's program ended") from None
+
+
+_starting = threading.Lock()
+_ending = threading.RLock()
+_over = threading.Event()
+_endings: list[Callable[[], object]] = []
+
+
+def at_end(ending: Callable[[], object]) -> None:
+    """Have this done when our process ends, cancelled or not; raises ChildError when that is now.
+
+    It may be done twice at once: a finalizer that has begun in another thread does not keep the process waiting.
+    """
+    with _starting:
+        _refuse_at_the_end()
+        _endings.append(ending)
+
+
+@atexit.register
+def end_all() -> None:
+    """End every program, newest first, and start none any more: a thread whose program ends would start another."""
+    with _starting:
+        _over.set()
+    while _endings:
+        _endings.pop()()
+
+
+def _refuse_at_the_end() -> None:
+    if _over.is_set():
+        raise ChildError("the run is over")
+
+
+def _start(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], requests: int, replies: int
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - a list that main's policy holds, and no shell
+            list(command),
+            cwd=folder,
+            env={**_environment(folder), **environment, "CI_EVAL_REPLY_FD": str(replies)},
+            stdin=requests,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(replies,),
+            start_new_session=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        raise ChildError("the target's program cannot be started: is it installed in this job?") from None
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -123,9 +168,8 @@ def _read(reading: int, on_line: Callable[[bytes], None], on_end: Callable[[], N
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with suppress(OSError):  # nobody is left
-        os.killpg(process.pid, signal.SIGKILL)
-    if process.stdin:
-        with suppress(OSError):
-            process.stdin.close()
-    process.wait()
+    with _ending:
+        if process.returncode is None:  # else the number may be another's by now
+            with suppress(OSError):  # nobody is left
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

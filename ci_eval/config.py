@@ -186,7 +186,7 @@ class TargetPolicy(Strict):
     files: list[RepoPath] = Field(default_factory=list)
     """The code that a command or function consists of: patterns. It runs in a folder that holds nothing else."""
     env: list[Annotated[str, AfterValidator(_key_env)]] = Field(default_factory=list)
-    """Environment variables that the program is given; it gets no others of this job."""
+    """Environment variables that the program is given; its own environment has no others of this job."""
     code: Literal["trusted"] | None = None
     """`trusted`: a pull request's own version of `files` is run, with all that this job can do."""
     key_env: Annotated[str, AfterValidator(_key_env)] | None = None

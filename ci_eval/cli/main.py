@@ -113,10 +113,20 @@ def program() -> None:
         main()
     except SystemExit as end:
         if end.code == EXIT_CANCELLED:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(EXIT_CANCELLED)
+            _leave()
         raise
+
+
+def _leave() -> None:
+    """Nothing that Python does at its end happens, so the user's programs, which hold keys, are ended here."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever cancels asks twice
+        signal.signal(number, signal.SIG_IGN)
+    if child := sys.modules.get("ci_eval.child"):
+        child.end_all()
+    with suppress(OSError):  # whoever read our output has left
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(EXIT_CANCELLED)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ Answer = Callable[[dict[str, Any]], object]
 # A pipeline that cannot read what the model wrote has failed the case. Anything else that it raises (a connection, a
 # provider's own exception) may be an outage, which is never a score.
 _FAILED = (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, AttributeError)
+_DEEPEST = 100
 _writing = threading.Lock()
 
 
@@ -59,13 +60,20 @@ def _reply(answer: Answer, asked: dict[str, Any]) -> dict[str, Any]:
         given = answer(asked)
         reply = {"output": given} if isinstance(given, str) else given
         json.dumps(reply, allow_nan=False)
-    except OSError:
-        return {"unavailable": True}
-    except _FAILED:
-        return {"error": True}
-    except BaseException:
-        return {"unavailable": True}
+    except BaseException as error:
+        failed = isinstance(error, _FAILED) and not _comes_of_the_system(error)
+        return {"error": True} if failed else {"unavailable": True}
     return reply if isinstance(reply, dict) else {"error": True}
+
+
+def _comes_of_the_system(error: BaseException) -> bool:
+    """An `OSError` (a connection, a timeout, a file), also where the function or a library made another out of it."""
+    before: BaseException | None = error
+    for _ in range(_DEEPEST):  # whoever raises an exception from itself makes a circle
+        if before is None or isinstance(before, OSError):
+            break
+        before = before.__cause__ or (None if before.__suppress_context__ else before.__context__)
+    return isinstance(before, OSError)
 
 
 if __name__ == "__main__":

@@ -273,6 +273,27 @@ def test_what_a_python_function_raises(tmp_path: Path, raises: str, code: int) -
 
 
 @pytest.mark.parametrize(
+    ("again", "code"),
+    [("raise ValueError('no answer')", 3), ("raise ValueError('no answer') from error", 3),
+     ("raise ValueError('no JSON') from None", 1), ("raise KeyError('reply') from KeyError('a')", 1)],
+)  # fmt: skip
+def test_an_outage_that_a_python_function_raises_as_something_else(tmp_path: Path, again: str, code: int) -> None:
+    """A library wraps a timeout in an exception of its own; `from` says what it came of."""
+    outage = f"try:\n        raise TimeoutError\n    except TimeoutError as error:\n        {again}"
+    repo = repository(tmp_path, PYTHON, CODE)
+    repo.write({"bot/pipeline.py": f"def answer(asked):\n    {outage}\n"})
+
+    assert gate(repo).code == code
+
+
+def test_an_exception_that_comes_of_itself_is_a_failed_case(tmp_path: Path) -> None:
+    repo = repository(tmp_path, PYTHON, CODE)
+    repo.write({"bot/pipeline.py": "def answer(asked):\n    error = ValueError('x')\n    raise error from error\n"})
+
+    assert gate(repo).code == 1
+
+
+@pytest.mark.parametrize(
     ("returns", "code"),
     [("None", 1), ("7", 1), ("{'output': float('nan')}", 1), ("{'output': object()}", 1), ("{'reply': 'x'}", 3),
      ("{'output': 'x', 'tokens_in': -1}", 3), ("{'output': 'x', 'error': True}", 3)],
