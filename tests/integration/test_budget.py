@@ -157,6 +157,78 @@ def test_a_budget_for_less_than_a_handful_is_inconclusive_before_the_first_call(
     assert "more than the budget" in ran.err
 
 
+def breaking_half(price: int) -> Behaviour:
+    """The candidate breaks every second case, and its answers cost so many times as much."""
+
+    def behaviour(asked: Asked) -> Answer:
+        if not asked.system.startswith("candidate"):
+            return says("right")
+        word = "wrong" if int(asked.user.split()[1]) % 2 else "right"
+        return says(" ".join([word] * price))
+
+    return behaviour
+
+
+def test_money_that_ends_in_the_first_pass_leaves_no_pass_on_what_was_asked_by_then(folder: Path) -> None:
+    """A pull request whose answers are sixty times as dear must not be judged by the few that could be paid."""
+    with OpenAIServer(breaking_half(60)) as server:
+        ran = gate(remembered(folder, server, usd=20, max_drop=20))
+
+    assert ran.code in {1, 3}
+    assert ran.json["usd"] <= 20 + 8 * 6, "no more than what was under way"
+
+
+def test_answers_without_a_count_of_tokens_are_no_pass_where_money_is_limited(folder: Path) -> None:
+    def uncounted(asked: Asked) -> Answer:
+        found = breaking_half(1)(asked)
+        if not asked.system.startswith("candidate"):
+            return found
+        return Answer(found.status, {key: value for key, value in found.body.items() if key != "usage"})
+
+    with OpenAIServer(uncounted) as server:
+        ran = gate(remembered(folder, server, usd=30, max_drop=20))
+
+    assert (ran.code, ran.json["verdict"]) == (3, "inconclusive")
+
+
+def test_cases_that_need_no_call_do_not_make_a_part_of_those_that_do(tmp_path: Path) -> None:
+    """Eighty of a hundred ask the same on both sides; there is money for none of the others."""
+    with OpenAIServer(right) as server:
+        repository = sums(tmp_path / "sums", server, budget="seconds: 600, usd: 0.5", provider=A_DIME_A_CALL)
+        rows = [
+            {
+                "id": f"case-{n}",
+                "input": {"text": f"case {n}", **({"tone": "x"} if n < 20 else {})},
+                "expected": "right",
+            }
+            for n in range(CASES)
+        ]
+        golden = "".join(json.dumps(row) + "\n" for row in rows)
+        repository.commit({"cases.jsonl": golden, PROMPT: "main {{text}}\n"})
+        assert ci_eval("baseline", "update", "--repo", str(repository.folder), "--quiet").code == 0
+        repository.write({PROMPT: "candidate {{text}}\n"})
+        before = server.calls
+        ran = gate(repository)
+
+    assert (ran.code, server.calls) == (3, before)
+
+
+def test_new_cases_of_the_pull_request_cannot_spend_what_is_not_there(folder: Path) -> None:
+    with OpenAIServer(right) as server:
+        repository = remembered(folder, server, usd=50)
+        new = [{"id": f"new-{n}", "input": "case 1 " + "long " * 40_000, "expected": "right"} for n in range(30)]
+        rows = repository.read("cases.jsonl") + "".join(json.dumps(row) + "\n" for row in new)
+        policy = repository.read("ci-eval.yaml").replace("input: 0,", "input: 1000,")
+        repository.git("checkout", "--quiet", PROMPT)
+        repository.commit({"ci-eval.yaml": policy})
+        assert ci_eval("baseline", "update", "--repo", str(repository.folder), "--quiet").code == 0
+        repository.write({PROMPT: "candidate\n", "cases.jsonl": rows})
+        ran = gate(repository)
+
+    assert ran.json["usd"] <= 50
+    assert ran.json["suites"][0]["new_cases"] == []
+
+
 @pytest.fixture
 def stuck() -> Iterator[threading.Event]:
     released = threading.Event()

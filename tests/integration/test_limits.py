@@ -81,6 +81,31 @@ def test_where_main_is_below_already_only_what_falls_further_fails(folder: Path,
     assert ran.code == code
 
 
+def test_a_drop_too_small_to_be_confirmed_beside_main_still_counts_beside_the_anchor(folder: Path) -> None:
+    """Two of a hundred under a limit of five: beside main it is less than half of the limit."""
+    with OpenAIServer(by_prompt) as server:
+        repository = sums(folder, server, max_drop=5, anchor=ANCHOR)
+        repository.git("tag", "v1")
+        repository.commit({PROMPT: "crept\n"})
+        repository.write({PROMPT: "candidate\n"})
+        ran = gate(repository)
+
+    (suite,) = ran.json["suites"]
+    assert (ran.code, suite["dimensions"][0]["verdict"], suite["anchor"]["verdict"]) == (1, "pass", "regression")
+
+
+def test_an_anchor_that_cannot_be_asked_is_no_pass(folder: Path) -> None:
+    def behaviour(asked: Asked) -> Answer:
+        return fails(500, "gone") if asked.system.strip() == "main" else by_prompt(asked)
+
+    with OpenAIServer(behaviour) as server:
+        repository = anchored(folder, server, "crept")
+        repository.write({PROMPT: "candidate\n"})
+        ran = gate(repository)
+
+    assert ran.code == 3
+
+
 def test_the_anchor_is_remembered_beside_main(folder: Path) -> None:
     with OpenAIServer(by_prompt) as server:
         repository = anchored(folder, server, "crept")

@@ -16,6 +16,7 @@ from ci_eval.confirm import Confirmation, DimensionDecision, Question, Rerun, Re
 from ci_eval.evidence import RULE, Cell, Key, Limit, Stored
 
 ONE = Fraction(1)
+FULL = replace(RULE, telling_from=1000)
 Passes = Callable[[str, str, Side, int], bool | None]
 """What a run gives: case, scorer, side and the number of the run (0: the first look)."""
 
@@ -259,6 +260,18 @@ def test_quarantined_cells_are_listed_and_not_gated() -> None:
 
 def test_four_stored_runs_quarantine_nothing() -> None:
     assert ask(40, stored={("c1", "s"): Stored(2, 4)}).quarantined == frozenset()
+
+
+@pytest.mark.parametrize(("passes", "runs"), [(1, 1), (4, 4), (4, 5)])
+def test_a_stored_first_look_that_main_contradicts_today_has_no_vote(passes: int, runs: int) -> None:
+    """What changed on both sides since main was stored is not the candidate's doing."""
+    drifted = [f"c{n}" for n in range(12)]
+
+    def both(case: str, _scorer: str, side: Side, run: int) -> bool:
+        return case not in drifted or (side == "base" and run == 0)
+
+    question = ask(100, stored={(name, "s"): Stored(passes, runs) for name in drifted}, rule=FULL)
+    assert decide(question, both).verdict == "pass"
 
 
 def test_what_the_provider_broke_for_both_sides_is_no_diffuse_drop() -> None:
