@@ -196,17 +196,13 @@ def test_cases_that_need_no_call_do_not_make_a_part_of_those_that_do(tmp_path: P
     with OpenAIServer(right) as server:
         repository = sums(tmp_path / "sums", server, budget="seconds: 600, usd: 0.5", provider=A_DIME_A_CALL)
         rows = [
-            {
-                "id": f"case-{n}",
-                "input": {"text": f"case {n}", **({"tone": "x"} if n < 20 else {})},
-                "expected": "right",
-            }
+            {"id": f"case-{n}", "input": {"a": f"{n}", "b": f"{n}" if n < 80 else "other"}, "expected": "right"}
             for n in range(CASES)
         ]
         golden = "".join(json.dumps(row) + "\n" for row in rows)
-        repository.commit({"cases.jsonl": golden, PROMPT: "main {{text}}\n"})
+        repository.commit({"cases.jsonl": golden, PROMPT: "main {{a}}\n"})
         assert ci_eval("baseline", "update", "--repo", str(repository.folder), "--quiet").code == 0
-        repository.write({PROMPT: "candidate {{text}}\n"})
+        repository.write({PROMPT: "main {{b}}\n"})
         before = server.calls
         ran = gate(repository)
 

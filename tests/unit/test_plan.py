@@ -109,6 +109,15 @@ def test_cases_that_cost_nothing_are_always_in() -> None:
     assert not found.whole
 
 
+def test_a_part_is_of_cases_that_are_asked() -> None:
+    """Eighty that need no call make no check of the twenty that differ."""
+    free = [
+        replace(one, first=NOTHING, again=NOTHING) if number < 80 else one for number, one in enumerate(options(100))
+    ]
+
+    assert not plan(free, TERMS, Budget(1e9, 0.05), 1).fits
+
+
 def test_a_budget_for_less_than_a_handful_does_not_fit() -> None:
     assert not plan(options(), TERMS, Budget(0.5), 1).fits
 
