@@ -22,6 +22,7 @@ from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
 from ci_eval.providers.base import Provider
 from ci_eval.providers.endpoint import Endpoint
+from ci_eval.providers.redacted import RedactedProvider
 from ci_eval.providers.registry import EMBEDDING, connect_embedder, local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, safe_word
@@ -29,7 +30,7 @@ from ci_eval.runner import Evaluator, Job
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
-from ci_eval.secrets import Secret
+from ci_eval.secrets import Secret, redactor
 from ci_eval.shards import Shard
 from ci_eval.snapshot import Snapshot
 from ci_eval.targets import loading
@@ -180,7 +181,9 @@ class Suite:
         """Raises Inconclusive when a key is not there. Without a cache every answer is a fresh one."""
         found = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
         self._answerers[target.digest] = found
-        provider = self._remembering(found.provider, target, keys, cache)
+        redact = redactor(keys.values())
+        answering = RedactedProvider(found.provider, redact) if redact else found.provider
+        provider = self._remembering(answering, target, keys, cache)
         return Evaluator(target, provider, self.scorers, self._bind(keys), found.concurrency, found.cost)
 
     @cached_property

@@ -406,8 +406,7 @@ def test_a_parameter_that_the_provider_rejects_fails_the_cases(desk: Repository,
     assert "the provider refused the request: HTTP 400" in " ".join(ran.out.split())
     assert "seed not set → 7" in ran.out
     assert KEY not in ran.out
-    main = TRIAGE_CASES * (1 + SETTLING // 2)
-    assert server.calls == main + TRIAGE_CASES, "what is refused once is refused again, so it is not tried again"
+    assert server.calls == TRIAGE_CASES * (2 + SETTLING), "one refusal may be a server's mood: it is confirmed as well"
 
 
 @pytest.mark.parametrize(
@@ -606,3 +605,17 @@ def test_an_empty_golden_set_is_inconclusive(tmp_path: Path, server: OpenAIServe
 
     assert (ran.code, server.calls) == (3, 0)
     assert 'suite "faq" has no golden cases on main' in ran.err
+
+
+def test_99_a_server_that_repeats_the_key_does_not_bring_it_into_any_file(
+    desk: Repository, server: OpenAIServer
+) -> None:
+    server.behaviour = lambda asked: says(f'{{"queue": "parcels", "reply": "Dear {asked.headers["Authorization"]}"}}')
+    desk.write(NO_PARCELS)
+
+    ran = desk.gate()
+
+    written = [path.read_bytes() for path in desk.folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    assert not any(KEY.encode() in content for content in written)
+    assert any(b"[a key was here]" in content for content in written)
+    assert KEY not in ran.out + ran.err
