@@ -58,7 +58,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
-    signal.signal(signal.SIGTERM, _cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where whoever started us ignores the first, as `&` does
+        signal.signal(number, _cancel)
     sys.exit(_exit_code(arguments))
 
 
