@@ -6,9 +6,10 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback import Loopback, LoopbackServer
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -49,31 +50,18 @@ def pieces(text: str) -> list[str]:
     return [text[at : at + 4] for at in range(0, len(text), 4)]
 
 
-class ModelServer:
+class ModelServer(Loopback):
     """Answers every POST by `behaviour`; `asked` remembers every request."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> ModelServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.origin
 
     @property
     def last(self) -> Asked:
@@ -85,16 +73,10 @@ class ModelServer:
         return self.behaviour(asked)
 
 
-class _Server(ThreadingHTTPServer):
-    owner: ModelServer
-    daemon_threads = False  # so that closing the server waits for its threads, and no socket outlives a test
-    request_queue_size = 128
-
-
 class _Handler(BaseHTTPRequestHandler):
     """HTTP/1.0, a connection for each request: closing the server never waits for a client that keeps one open."""
 
-    server: _Server
+    server: LoopbackServer
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))

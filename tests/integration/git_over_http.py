@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import urlsplit
 
+from loopback import Loopback, LoopbackServer
 
-class GitServer:
+
+class GitServer(Loopback):
     """Serves the bare repositories under `root` as `<url>/owner/name`. Reading and writing need the token."""
 
     def __init__(self, root: Path, token: str) -> None:
@@ -20,24 +20,11 @@ class GitServer:
         self.refused: set[str] = set()
         """Services that the token may not use: `git-upload-pack` reads, `git-receive-pack` writes."""
         self.requests: list[str] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> GitServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self.origin
 
     def serve(self, environ: dict[str, str], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         """One request through `git http-backend`, which speaks CGI."""
@@ -63,13 +50,8 @@ class GitServer:
         return status, headers, content
 
 
-class _Server(ThreadingHTTPServer):
-    owner: GitServer
-    daemon_threads = False  # so that closing the server waits for its threads, and no socket outlives a test
-
-
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: LoopbackServer
 
     def do_GET(self) -> None:
         self._serve()

@@ -10,9 +10,10 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback import Loopback, LoopbackServer
 
 CREATED = 1_767_225_600
 
@@ -102,31 +103,18 @@ def _completion(message: Mapping[str, Any], finish: str) -> Answer:
     )
 
 
-class OpenAIServer:
+class OpenAIServer(Loopback):
     """Answers `POST /v1/chat/completions` by `behaviour`; `asked` remembers every request."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> OpenAIServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_Handler)
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.origin}/v1"
 
     @property
     def calls(self) -> int:
@@ -141,16 +129,10 @@ class OpenAIServer:
         return self.behaviour(asked)
 
 
-class _Server(ThreadingHTTPServer):
-    owner: OpenAIServer
-    daemon_threads = False  # so that closing the server waits for its threads, and no socket outlives a test
-    request_queue_size = 128
-
-
 class _Handler(BaseHTTPRequestHandler):
     """HTTP/1.0, a connection for each request: closing the server never waits for a client that keeps one open."""
 
-    server: _Server
+    server: LoopbackServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

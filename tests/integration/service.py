@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback import Loopback, LoopbackServer
 
 Handed = Mapping[str, Any]
 Serves = Callable[[Handed], "dict[str, Any] | int"]
 """What it answers, or with which status it fails."""
 
 
-class Service:
+class Service(Loopback):
     """Answers `POST /answer`; `handed` remembers every body, `headers` those of the last request."""
 
     def __init__(self, serves: Serves) -> None:
         self.serves = serves
         self.handed: list[Handed] = []
         self.headers: Mapping[str, str] = {}
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Service:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/answer"
-
-
-class _Server(ThreadingHTTPServer):
-    owner: Service
-    daemon_threads = False
-    request_queue_size = 128
+        return f"{self.origin}/answer"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: LoopbackServer
 
     def do_POST(self) -> None:
         owner = self.server.owner
