@@ -356,8 +356,8 @@ class Confirmation:
         limit = self.question.limits[name]
         if decision.verdict != "pass" or limit == "any":
             return False
-        worst = self._dimension(name).estimate(worst=True).drop if self.looks[name].flips else decision.drop
-        return max(decision.drop, worst if decision.fresh else decision.drop) >= limit / 2
+        worst = self._dimension(name).estimate(worst=True).drop if decision.fresh else decision.drop
+        return max(decision.drop, worst) >= limit / 2
 
 
 def start(question: Question, base_first: Answers, candidate_first: Answers) -> Confirmation:

@@ -54,7 +54,7 @@ def options(
 
     `candidate_known`: its first answers are there already.
     """
-    measured = _measured(prepared.recalled.repeats if prepared.recalled else ())
+    measured = _measured(prepared.repeats)
     average = _average(measured.values())
     found = []
     for case in prepared.suite.golden.cases.values():
@@ -147,7 +147,7 @@ def _limit(prepared: Prepared) -> float | None:
 
 def terms(prepared: Prepared, evaluators: Evaluators, question: Question) -> Terms:
     """How the calls of this suite are made, and how they are judged."""
-    records = prepared.recalled.repeats if prepared.recalled else ()
+    records = prepared.repeats
     times = [record.latency_ms / 1000 for record in records if record.latency_ms is not None]
     limits = [limit for limit in question.limits.values() if limit != "any"]
     return Terms(

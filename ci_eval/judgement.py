@@ -108,9 +108,10 @@ class Judgement:
         prepared = self.work.prepared
         if not (prepared.recalled and prepared.suite.gate.latency) or self.session.deadline.remaining() <= 0:
             return
-        cases = [case for case in self.plan.cases if case not in {*reruns.first.unasked, *prepared.same}]
-        if self.session.purse.enough_for(2 * len(cases[:_TIMED])):
-            reruns.time(cases[:_TIMED])
+        left_out = {*reruns.first.unasked, *prepared.same}
+        cases = [case for case in self.plan.cases if case not in left_out][:_TIMED]
+        if self.session.purse.enough_for(2 * len(cases)):
+            reruns.time(cases)
 
     def _told(
         self,

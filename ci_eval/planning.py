@@ -135,7 +135,7 @@ def _ranks(work: Work) -> dict[str, float]:
     cases = prepared.suite.golden.cases
     history = [rates(run.records) for run in work.history()]
     thresholds = {scorer.name: scorer.policy.threshold for scorer in prepared.suite.scorers.all()}
-    scores = _by_cell(prepared.recalled.repeats if prepared.recalled else (), lambda cell: float(cell.score))
+    scores = _by_cell(prepared.repeats, lambda cell: float(cell.score))
     known = {key: score for key, score in scores.items() if key[1] in thresholds}
     texts = {name: case.input.text() for name, case in cases.items()}
     ranks = ranking.rank(cases, history, ranking.close(known, thresholds), ranking.like(texts, _changed_text(prepared)))

@@ -19,7 +19,7 @@ from ci_eval.evaluation import Side, Suite, need_cases
 from ci_eval.evidence import Key, Stored
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
-from ci_eval.records import Run
+from ci_eval.records import Record, Run
 from ci_eval.runner import Evaluator
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
@@ -51,6 +51,11 @@ class Prepared:
     """Why the newest stored run does not serve."""
     anchor_ref: str | None = None
     """Set where base is not main but the anchor, under main's policy."""
+
+    @property
+    def repeats(self) -> Sequence[Record]:
+        """All of main's stored repeats."""
+        return self.recalled.repeats if self.recalled else ()
 
     @property
     def stored(self) -> Mapping[Key, Stored]:
