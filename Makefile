@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types workflows container-test simulate bench lock clean help
+.PHONY: demo test fuzz check lint types workflows container-test simulate bench lock clean help
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -16,6 +16,9 @@ demo: $(RUNTIME) ## See the gate judge six pull requests, with a model that need
 
 test: $(READY) check ## Everything that CI checks
 	$(BIN)/python -m pytest -n auto
+
+fuzz: $(READY) ## Look for new counterexamples: the tests of properties, with other inputs each time
+	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile=fuzz
 
 check: lint types workflows ## Linters and types, without the tests
 

@@ -27,6 +27,8 @@ _IN_VAIN, _PATIENCE = 10, 300.0
 """Refusals in a row that name no pause, and seconds without any answer: then nothing more is expected."""
 _FIRST_SPAN = 0.25
 """Seconds in which a server is first taken to let in again what it let in before it refused."""
+_ENOUGH_STARTS = 8
+"""Starts between two refusals from which a rate is learned from them alone."""
 _LATE = 0.05
 """Seconds within which a start that came late is made good: a sleeping thread wakes late."""
 
@@ -155,12 +157,18 @@ class Rate:
         gap = max(0.001, ticket.started - self.mark.started)
         if let_in <= 0:
             return self._too_early(now, gap, pause, asked, latency)
-        known = let_in / gap
+        known = self._pooled(let_in, gap)
         rising = known > 1.3 * self.at_first
         rate = min(known * (1.2 if self.lessons == 1 else 1.0), 0.95 * self.at(ticket.started))
         held = now + max(pause, min(1 / rate, asked or _LONGEST_HOLD), _SHORT_HOLD)
         slow = max(1.0 if self.lessons == 1 or rising else 4.0, 4 / rate)
         return Rate(ticket, now, let_in, gap, rate, held, slow, power=2, lessons=self.lessons + 1)
+
+    def _pooled(self, let_in: int, gap: float) -> float:
+        """Starts a second: of few the chance of their moment says more than the server's limit, so what was known
+        before counts for those that are missing."""
+        missing = max(0, _ENOUGH_STARTS - let_in) if self.lessons > 1 else 0
+        return (let_in + missing) / (gap + missing / self.at_first)
 
     def _too_early(self, now: float, gap: float, pause: float, asked: float, latency: float) -> Rate:
         """Nothing was let in since: wait as long again, twice, but not longer than the server asks."""

@@ -6,7 +6,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from repo import Repo
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("fuzz", max_examples=2000, print_blob=True)
 
 _numbers = count()
 

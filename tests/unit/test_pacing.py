@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ci_eval.pacing import Advice, Limits, Pace, Ticket
@@ -158,6 +158,7 @@ def test_an_unknown_limit_is_found_with_few_refusals(latency: float) -> None:
     latency=st.sampled_from([0.001, 0.02, 0.2]),
     concurrency=st.integers(1, 64),
 )
+@example(rate=283.0, burst=1, latency=0.2, concurrency=50)  # one answer between two refusals says little
 def test_whatever_the_limit_everything_is_answered_in_reasonable_time(
     rate: float, burst: int, latency: float, concurrency: int
 ) -> None:
