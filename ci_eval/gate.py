@@ -12,19 +12,19 @@ from fractions import Fraction
 from pathlib import Path
 
 from ci_eval import config as configs
-from ci_eval import explain
-from ci_eval.base_run import Baselines
-from ci_eval.cache import ResponseCache
 from ci_eval.changes import Changes, detect
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
-from ci_eval.evaluation import LAPTOP, Origin, Progress, Session, check_policy, required_keys
-from ci_eval.judgement import judge_all
-from ci_eval.outcome import GateOutcome, Reason, SuiteOutcome
-from ci_eval.plan import Budget, Plan
-from ci_eval.planning import Work, plan_all, refuse_too_small
-from ci_eval.prepare import Preparation, Prepared, about_main
+from ci_eval.evaluation.base_run import Baselines
+from ci_eval.evaluation.prepare import Preparation, Prepared, about_main
+from ci_eval.evaluation.suite import LAPTOP, Origin, Progress, Session, check_policy, required_keys
+from ci_eval.judgement.affected import judge_all
+from ci_eval.judgement.budgets import Work, plan_all, refuse_too_small
+from ci_eval.outcome import explain
+from ci_eval.outcome.model import GateOutcome, Reason, SuiteOutcome
+from ci_eval.plan.subset import Budget, Plan
 from ci_eval.purse import Purse
+from ci_eval.runner.cache import ResponseCache
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.verdict import Verdict, worst

@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Literal
 
 from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, share
-from ci_eval.confirm import Confirmation, Unanswered
+from ci_eval.confirm.evidence import RULE, Flip, Limit, Why
+from ci_eval.confirm.machine import Confirmation, Unanswered
 from ci_eval.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REGRESSION
-from ci_eval.evidence import RULE, Flip, Limit, Why
 from ci_eval.stats import Z95, points
 
 

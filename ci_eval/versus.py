@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ci_eval.comparison import Effect
-from ci_eval.counted import Counted, Score, Tally
 from ci_eval.errors import Inconclusive, InputError
+from ci_eval.figures.counted import Counted, Score, Tally
+from ci_eval.figures.traffic import interval
 from ci_eval.records import Record
 from ci_eval.stats import mid_p, points
-from ci_eval.traffic import interval
 from ci_eval.verdict import Verdict, worst
 
 _LEVEL = 0.05

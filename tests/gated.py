@@ -11,13 +11,13 @@ from typing import Any
 from repo import Repo
 
 from ci_eval import config as configs
-from ci_eval.base_run import Baselines
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
-from ci_eval.evaluation import Origin, Session, Suite
-from ci_eval.full_run import FullRun
+from ci_eval.evaluation.base_run import Baselines
+from ci_eval.evaluation.full_run import FullRun
+from ci_eval.evaluation.suite import Origin, Session, Suite
 from ci_eval.gate import Gate
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.records import Record, Run
 from ci_eval.snapshot import Snapshot, at_commit
 

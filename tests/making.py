@@ -13,15 +13,15 @@ from typing import Any, get_args
 
 from ci_eval.comparison import Comparison, pair_up
 from ci_eval.config import GatePolicy
-from ci_eval.confirm import Confirmation, Question, Side, start
+from ci_eval.confirm.evidence import Answers, Cell, Key, Limit, Stored
+from ci_eval.confirm.machine import Confirmation, Question, Side, start
 from ci_eval.deadline import Deadline
-from ci_eval.evidence import Answers, Cell, Key, Limit, Stored
 from ci_eval.git import Git
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Labelled, ProviderError, Reply, Request, Usage
 from ci_eval.reader import Document, validate
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
-from ci_eval.runner import Evaluator
+from ci_eval.runner.evaluator import Evaluator
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Resources
 from ci_eval.scorers.registry import ScorerSet

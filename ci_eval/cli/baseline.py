@@ -14,8 +14,8 @@ from ci_eval.cli.cache import cache_options, chosen_cache
 from ci_eval.text import log
 
 if TYPE_CHECKING:
+    from ci_eval.baseline.upkeep import Checked, Problem
     from ci_eval.cli.stored import Clone
-    from ci_eval.upkeep import Checked, Problem
 
 
 class _Commands(click.Group):
@@ -68,12 +68,12 @@ def update(
     from dataclasses import replace
 
     from ci_eval import config, sides, snapshot
-    from ci_eval.anchored import missing_anchors
     from ci_eval.cli.laptop import chosen_suites, default_out, local_baselines, print_scores, refuse_lost, session
-    from ci_eval.evaluation import to_store
-    from ci_eval.full_run import evaluate_all
+    from ci_eval.evaluation.anchored import missing_anchors
+    from ci_eval.evaluation.full_run import evaluate_all
+    from ci_eval.evaluation.suite import to_store
+    from ci_eval.figures.tally import Tally
     from ci_eval.git import Git
-    from ci_eval.tally import Tally
 
     git = Git.discover(repo)
     at = snapshot.at_commit(git, sides.commit_named(git, ref))
@@ -156,7 +156,7 @@ def verify(repo: Path, config_path: str, as_json: bool) -> int:
 
 
 def _checked(clone: Clone) -> Iterator[Checked]:
-    from ci_eval.upkeep import check
+    from ci_eval.baseline.upkeep import check
 
     return check(clone.store.files(), clone.cases_of, datetime.now(UTC))
 
@@ -182,9 +182,9 @@ def prune(repo: Path, config_path: str, keep: int | None, older_than: int | None
     Never the newest of a fingerprint. One more commit lacks them; the branch's history keeps them, and other writers
     lose nothing.
     """
+    from ci_eval.baseline.upkeep import surplus
     from ci_eval.cli.stored import Clone
     from ci_eval.errors import UsageError
-    from ci_eval.upkeep import surplus
 
     if damaged == (keep is not None or older_than is not None):
         raise UsageError("say which runs may go: --keep N, --older-than DAYS or both; or --damaged alone")

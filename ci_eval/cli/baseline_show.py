@@ -17,10 +17,10 @@ import click
 from ci_eval.text import log
 
 if TYPE_CHECKING:
-    from ci_eval.baseline import StoredRun
+    from ci_eval.baseline.noise import Noise
+    from ci_eval.baseline.store import StoredRun
     from ci_eval.cli.stored import Clone
-    from ci_eval.evidence import Cell, Key, Stored
-    from ci_eval.noise import Noise
+    from ci_eval.confirm.evidence import Cell, Key, Stored
     from ci_eval.records import Header
 
 _PART_OF_COMMIT = re.compile(r"[0-9a-f]{4,64}")
@@ -68,7 +68,7 @@ def _commit_meant(clone: Clone, which: str) -> str:
 
 def _newest_by_suite(clone: Clone, names: Sequence[str], commit: str) -> Mapping[str, StoredRun]:
     """Files that cannot be read are told, and passed over."""
-    from ci_eval.baseline import Damaged
+    from ci_eval.baseline.store import Damaged
 
     found: dict[str, StoredRun] = {}
     for file in clone.store.files():
@@ -112,7 +112,7 @@ class _Shown:
 
     @cached_property
     def counts(self) -> Mapping[Key, Stored]:
-        from ci_eval.replay import Memory
+        from ci_eval.baseline.replay import Memory
 
         return Memory.of([self.file.run]).counts
 
@@ -120,7 +120,7 @@ class _Shown:
     def cells(self) -> tuple[list[Cell], bool]:
         """What was scored, and whether its weights are known: a stored run holds none."""
         from ci_eval.cli.stored import cells_of
-        from ci_eval.evidence import Cell
+        from ci_eval.confirm.evidence import Cell
 
         suite = self.clone.suite_of(self.header)
         if suite and suite.scorers.digest(suite.snapshot) == self.header.fingerprint.scorers:
@@ -144,7 +144,7 @@ class _Shown:
 
     @cached_property
     def noise(self) -> Mapping[str, Noise]:
-        from ci_eval.noise import noise
+        from ci_eval.baseline.noise import noise
 
         return noise(self.cells[0], self.counts)
 
@@ -162,7 +162,7 @@ class _Shown:
         }
 
     def as_text(self) -> str:
-        from ci_eval.baseline import written_at
+        from ci_eval.baseline.store import written_at
         from ci_eval.cli.stored import since
 
         header = self.header

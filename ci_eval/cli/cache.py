@@ -14,7 +14,7 @@ from ci_eval.errors import UsageError
 from ci_eval.text import log
 
 if TYPE_CHECKING:
-    from ci_eval.cache import ResponseCache, Stats
+    from ci_eval.runner.cache import ResponseCache, Stats
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,7 +44,7 @@ def cache_folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def _opened(folder: Path, *, read: bool = True) -> ResponseCache:
-    from ci_eval.cache import ResponseCache
+    from ci_eval.runner.cache import ResponseCache
 
     cache = ResponseCache(folder / "responses.sqlite", warn, read=read)
     click.get_current_context().call_on_close(cache.close)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 if TYPE_CHECKING:
-    from ci_eval.counted import Counted
+    from ci_eval.figures.counted import Counted
     from ci_eval.versus import Versus
 
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
@@ -68,7 +68,7 @@ def _compared(base: Path, candidates: Sequence[Path]) -> list[Versus]:
 
 
 def _counted(path: Path) -> Counted:
-    from ci_eval.counted import counted
+    from ci_eval.figures.counted import counted
     from ci_eval.records import read
 
     return counted(str(path), read(path))

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from ci_eval.cli.scenarios import Files, Scenario
     from ci_eval.git import Git
-    from ci_eval.outcome import GateOutcome
+    from ci_eval.outcome.model import GateOutcome
 
 _IDENTITY = ("-c", "user.name=ci-eval demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgSign=false")
 
@@ -86,7 +86,7 @@ def _commit(git: Git, files: Files, before: Files, message: str) -> str:
 def _store_baseline(git: Git, *, quiet: bool) -> None:
     from ci_eval import config, snapshot
     from ci_eval.cli.laptop import default_out, local_store, session
-    from ci_eval.full_run import evaluate_all
+    from ci_eval.evaluation.full_run import evaluate_all
 
     main = snapshot.at_commit(git, git.commit("main"))
     policy = config.load(main)

@@ -12,9 +12,9 @@ import click
 from ci_eval.cli.cache import cache_options, chosen_cache
 
 if TYPE_CHECKING:
-    from ci_eval.cache import ResponseCache
     from ci_eval.gate import Gate
     from ci_eval.git import Git
+    from ci_eval.runner.cache import ResponseCache
 
 
 @click.command()

@@ -12,17 +12,17 @@ from uuid import uuid4
 import click
 from tabulate import tabulate
 
-from ci_eval.base_run import Baselines
-from ci_eval.baseline import WRITERS, Store, Trust
+from ci_eval.baseline.store import WRITERS, Store, Trust
 from ci_eval.cli.progress import choose
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, UsageError
-from ci_eval.evaluation import LAPTOP, Session, Suite, required_keys
+from ci_eval.evaluation.base_run import Baselines
+from ci_eval.evaluation.suite import LAPTOP, Session, Suite, required_keys
+from ci_eval.figures.tally import Tally
 from ci_eval.git import Git, Remote
 from ci_eval.reader import write_file
 from ci_eval.secrets import Secret, take
-from ci_eval.tally import Tally
 
 _FULL_SECONDS = 6 * 3600.0
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ci_eval.evaluation import Suite
+    from ci_eval.evaluation.suite import Suite
     from ci_eval.git import Git
     from ci_eval.records import Header
-    from ci_eval.shards import Part
+    from ci_eval.runner.shards import Part
 
 
 @click.command()
@@ -29,11 +29,11 @@ def merge(files: Sequence[Path], file: Path | None, config_path: str, repo: Path
     Every shard must be there once, whole, and of the same inputs as the commit (or the working tree) that they name.
     """
     from ci_eval.cli.laptop import print_scores, refuse_lost
+    from ci_eval.figures.tally import Tally
     from ci_eval.git import Git
     from ci_eval.reader import write_file
     from ci_eval.records import read, to_bytes
-    from ci_eval.shards import join
-    from ci_eval.tally import Tally
+    from ci_eval.runner.shards import join
 
     parts = [(str(path), read(path)) for path in files]
     suite = _suite_of(Git.discover(repo), config_path, parts[0])
@@ -51,7 +51,7 @@ def _suite_of(git: Git, config_path: str, part: Part) -> Suite:
     from ci_eval import config, sides, snapshot
     from ci_eval.cli.laptop import chosen_suites
     from ci_eval.errors import InputError
-    from ci_eval.evaluation import Suite
+    from ci_eval.evaluation.suite import Suite
 
     name, run = part
     header: Header = run.header

@@ -18,15 +18,15 @@ from ci_eval.cli.baseline_show import NOISE_HEADS, noise_as_json, noise_words
 from ci_eval.text import log
 
 if TYPE_CHECKING:
-    from ci_eval.baseline import Damaged, StoredRun
+    from ci_eval.baseline.noise import Noise
+    from ci_eval.baseline.replay import Memory, Rates, Share
+    from ci_eval.baseline.store import Damaged, StoredRun
     from ci_eval.cli.stored import Clone
-    from ci_eval.confirm import Question
+    from ci_eval.confirm.evidence import Key
+    from ci_eval.confirm.machine import Question
     from ci_eval.errors import Inconclusive
-    from ci_eval.evaluation import Suite
-    from ci_eval.evidence import Key
-    from ci_eval.noise import Noise
+    from ci_eval.evaluation.suite import Suite
     from ci_eval.records import Run
-    from ci_eval.replay import Memory, Rates, Share
 
 _SHOWN_CELLS = 10
 
@@ -57,10 +57,10 @@ def replay(wanted: str | None, repetitions: int, repo: Path, config_path: str, a
 
 
 def _replayed(clone: Clone, name: str, repetitions: int, *, quiet: bool) -> _Replayed:
+    from ci_eval.baseline.replay import Memory, Pace, replays, summed
     from ci_eval.cli.laptop import no_keys
     from ci_eval.cli.progress import bar
-    from ci_eval.evaluation import need_cases, required_keys
-    from ci_eval.replay import Memory, Pace, replays, summed
+    from ci_eval.evaluation.suite import need_cases, required_keys
 
     suite = clone.suite(name)
     need_cases(suite)
@@ -80,9 +80,9 @@ def _replayed(clone: Clone, name: str, repetitions: int, *, quiet: bool) -> _Rep
 
 def _usable_runs(clone: Clone, suite: Suite) -> list[Run]:
     """The stored runs of HEAD's inputs, newest first; what is not whole is told, and left out."""
+    from ci_eval.baseline.upkeep import Problem, check
     from ci_eval.cli.stored import cells_of
     from ci_eval.errors import Inconclusive
-    from ci_eval.upkeep import Problem, check
 
     cases = suite.golden.cases
     found = clone.store.find(suite.name, suite.fingerprint(suite.side(clone.snapshot).target))
@@ -109,7 +109,7 @@ def _is_scored(run: Run, cells: Mapping[str, int]) -> bool:
 def _question(suite: Suite, newest: Memory) -> Question:
     """What a gate asks of this suite; what it has stored is the newest run."""
     from ci_eval.cli.stored import cells_of
-    from ci_eval.confirm import Question
+    from ci_eval.confirm.machine import Question
 
     limits = {name: suite.gate.limit(name) for name in suite.scorers.dimensions()}
     return Question(cells_of(suite), limits, stored=newest.counts)
@@ -137,20 +137,20 @@ class _Replayed:
 
     @cached_property
     def noise(self) -> Mapping[str, Noise]:
-        from ci_eval.noise import noise
+        from ci_eval.baseline.noise import noise
 
         return noise(self.question.cells, self.memory.counts)
 
     @cached_property
     def flaky(self) -> list[Key]:
-        from ci_eval.noise import flakiest
+        from ci_eval.baseline.noise import flakiest
 
         return flakiest(self.memory.counts)
 
     @cached_property
     def moody(self) -> list[str]:
         """Dimensions whose scores differ between whole runs by more than their cells explain."""
-        from ci_eval.noise import fall_together
+        from ci_eval.baseline.noise import fall_together
 
         return [name for name, found in self.noise.items() if fall_together(self._scores(name), found.deviation)]
 

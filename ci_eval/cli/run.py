@@ -44,9 +44,9 @@ def run(
 
     from ci_eval import config, sides, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, print_scores, refuse_lost, session
-    from ci_eval.full_run import count_all
+    from ci_eval.evaluation.full_run import count_all
     from ci_eval.git import Git
-    from ci_eval.shards import Shard
+    from ci_eval.runner.shards import Shard
 
     if file and out:
         raise click.UsageError("-o names the run file and --out its folder; choose one.")

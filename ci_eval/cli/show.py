@@ -14,7 +14,7 @@ from ci_eval.text import log
 
 if TYPE_CHECKING:
     from ci_eval.config import Config
-    from ci_eval.evaluation import Side, Suite
+    from ci_eval.evaluation.suite import Side, Suite
     from ci_eval.golden.cases import Case
     from ci_eval.records import Record
     from ci_eval.secrets import Secret
@@ -48,7 +48,7 @@ def show(
     from ci_eval import config, sides
     from ci_eval.cli.laptop import default_out
     from ci_eval.errors import UsageError
-    from ci_eval.evaluation import required_keys
+    from ci_eval.evaluation.suite import required_keys
     from ci_eval.git import Git
     from ci_eval.secrets import take
 
@@ -77,7 +77,7 @@ def show(
 def _suite_with(main: Config, snapshot: Snapshot, wanted: str | None, case_id: str) -> Suite:
     from ci_eval.cli.laptop import chosen_suites
     from ci_eval.errors import UsageError
-    from ci_eval.evaluation import Suite
+    from ci_eval.evaluation.suite import Suite
 
     known: list[str] = []
     for name in chosen_suites(main, wanted):

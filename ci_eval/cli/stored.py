@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ci_eval import config as configs
 from ci_eval import sides, snapshot
-from ci_eval.baseline import Store
+from ci_eval.baseline.store import Store
 from ci_eval.cli.laptop import local_store
 from ci_eval.comparison import pair_up
 from ci_eval.config import Config
+from ci_eval.confirm.evidence import Cell
 from ci_eval.errors import CiEvalError
-from ci_eval.evaluation import Suite
-from ci_eval.evidence import Cell
+from ci_eval.evaluation.suite import Suite
 from ci_eval.git import Git
 from ci_eval.records import Header
 from ci_eval.snapshot import Snapshot

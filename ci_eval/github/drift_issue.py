@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ci_eval.drift import Drift
+from ci_eval.baseline.drift import Drift
 from ci_eval.github.client import GitHub, GitHubUnavailable, Issue
 from ci_eval.github.publish import writer
 from ci_eval.report.numbers import decimal, signed

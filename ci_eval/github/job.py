@@ -16,7 +16,7 @@ import click
 
 from ci_eval import sides
 from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive
-from ci_eval.evaluation import Progress
+from ci_eval.evaluation.suite import Progress
 from ci_eval.gate import Gate, Tighter
 from ci_eval.github import event as events
 from ci_eval.github.client import GitHub, GitHubUnavailable
@@ -35,7 +35,7 @@ from ci_eval.github.event import (
 from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
 from ci_eval.github.workplace import Connect, Workplace
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.reader import write_file
 from ci_eval.report.json_report import to_json
 from ci_eval.report.markdown import comment, summary

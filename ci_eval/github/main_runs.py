@@ -12,19 +12,19 @@ import click
 
 from ci_eval import config as configs
 from ci_eval import snapshot
-from ci_eval.anchored import missing_anchors
-from ci_eval.cache import ResponseCache
+from ci_eval.baseline.drift import Again, drifts, first_run
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
-from ci_eval.drift import Again, drifts, first_run
-from ci_eval.evaluation import Session, Suite, required_keys, to_store
-from ci_eval.full_run import evaluate_all
+from ci_eval.evaluation.anchored import missing_anchors
+from ci_eval.evaluation.full_run import evaluate_all
+from ci_eval.evaluation.suite import Session, Suite, required_keys, to_store
+from ci_eval.figures.tally import Tally
 from ci_eval.github.drift_issue import DriftIssue, in_markdown
 from ci_eval.github.publish import config_id, cost, write_outputs, write_summary
 from ci_eval.github.workplace import Workplace
 from ci_eval.records import Run
+from ci_eval.runner.cache import ResponseCache
 from ci_eval.secrets import take
-from ci_eval.tally import Tally
 from ci_eval.text import log
 from ci_eval.verdict import Verdict
 

@@ -9,7 +9,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.providers.base import ProviderError, Reply
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.text import JSON
-from ci_eval.transport import Response, Transport, TransportError
+from ci_eval.transport.send import Response, Transport, TransportError
 
 # What a server refuses for what it is. Not 404: a model that is gone looks like an address that is wrong, and a wrong
 # address must not let both sides fail alike.

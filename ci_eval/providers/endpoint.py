@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ci_eval.config import ProviderPolicy
-from ci_eval.pacing import Limits
+from ci_eval.transport.pacing import Limits
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
-from ci_eval.pacing import Limits
 from ci_eval.providers.base import ProviderError, Reply, Request
 from ci_eval.providers.own_reply import to_reply
 from ci_eval.reader import parse_reply
 from ci_eval.secrets import Secret
-from ci_eval.transport import Transport, TransportError
+from ci_eval.transport.pacing import Limits
+from ci_eval.transport.send import Transport, TransportError
 
 _ABOUT_REQUEST = frozenset({400, 413, 422})
 

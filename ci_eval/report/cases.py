@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from ci_eval.comparison import Comparison, Effect, Pair, effects
+from ci_eval.confirm.evidence import Flip, Key, Tally
 from ci_eval.datasets import Leak
-from ci_eval.evidence import Flip, Key, Tally
-from ci_eval.outcome import SuiteOutcome
+from ci_eval.outcome.model import SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.document import (
     CASE,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 
-from ci_eval.outcome import GateOutcome, SuiteOutcome
-from ci_eval.plan import smallest_drop
+from ci_eval.outcome.model import GateOutcome, SuiteOutcome
+from ci_eval.plan.subset import smallest_drop
 from ci_eval.report.document import CASE, SCORE, Paragraph, Piece, Section, Text, listed
 from ci_eval.report.numbers import between, digits_for, faithful, plain, points
 from ci_eval.text import Untrusted

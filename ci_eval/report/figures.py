@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 
+from ci_eval.figures.traffic import Traffic, wider
 from ci_eval.golden.cases import STRATA, clusters_of
-from ci_eval.outcome import SuiteOutcome
+from ci_eval.outcome.model import SuiteOutcome
+from ci_eval.outcome.slices import Kind, Passes, Slice, slices
 from ci_eval.report.document import CASE, Listing, Noun, Paragraph, Piece, Section, Table, Text, listed
 from ci_eval.report.numbers import decimal, signed
-from ci_eval.slices import Kind, Passes, Slice, slices
 from ci_eval.text import Untrusted
-from ci_eval.traffic import Traffic, wider
 
 _MANY: dict[Kind, str] = {"stratum": "strata", "category": "categories", "tag": "tags"}
 _NAMED = 3

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 
-from ci_eval.evidence import Limit
-from ci_eval.outcome import GateOutcome, SuiteOutcome
+from ci_eval.confirm.evidence import Limit
+from ci_eval.outcome.model import GateOutcome, SuiteOutcome
 from ci_eval.report.document import CASE, SCORE, Text
 from ci_eval.report.limits import anchor_sentence, sentence
 from ci_eval.report.numbers import faithful, plain, points

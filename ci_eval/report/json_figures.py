@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ci_eval.costs import SideCost
-from ci_eval.outcome import SuiteOutcome
-from ci_eval.ranks import Quantile, quantile
-from ci_eval.ratio import Ratio
+from ci_eval.figures.costs import SideCost
+from ci_eval.figures.ranks import Quantile, quantile
+from ci_eval.figures.ratio import Ratio
+from ci_eval.figures.traffic import Traffic
+from ci_eval.outcome.model import SuiteOutcome
+from ci_eval.outcome.slices import Passes, Slice, slices
 from ci_eval.report.figures import traffic_of
 from ci_eval.report.numbers import decimal
 from ci_eval.report.performance import QUANTILES, Records, times, total
-from ci_eval.slices import Passes, Slice, slices
 from ci_eval.text import log
-from ci_eval.traffic import Traffic
 
 
 def figures(suite: SuiteOutcome) -> dict[str, Any]:

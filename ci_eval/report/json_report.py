@@ -11,11 +11,11 @@ from typing import Any
 
 from ci_eval.changes import SuiteChanges
 from ci_eval.comparison import Comparison, Effect, Pair, effects
+from ci_eval.confirm.evidence import Cell, Flip, Tally
 from ci_eval.datasets import Leak
-from ci_eval.evidence import Cell, Flip, Tally
 from ci_eval.golden.cases import Edits
-from ci_eval.increases import Increase
-from ci_eval.outcome import AnchorOutcome, ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.outcome.increases import Increase
+from ci_eval.outcome.model import AnchorOutcome, ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.cases import pairs_of
 from ci_eval.report.json_figures import figures, sides

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from ci_eval.increases import Increase
-from ci_eval.outcome import AnchorOutcome, SuiteOutcome
-from ci_eval.ratio import Ratio
+from ci_eval.figures.ratio import Ratio
+from ci_eval.outcome.increases import Increase
+from ci_eval.outcome.model import AnchorOutcome, SuiteOutcome
 from ci_eval.report.document import CASE, Noun, Paragraph, Piece, Section, Table, Text
 from ci_eval.report.numbers import decimal, digits_for, faithful, plain, points, signed
 from ci_eval.text import Untrusted

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import get_args
 
 from ci_eval.changes import Role
-from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report import limits
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from ci_eval.costs import SideCost
-from ci_eval.outcome import Costs, SuiteOutcome
-from ci_eval.ranks import Quantile, least_for, quantile
-from ci_eval.ratio import Ratio
+from ci_eval.figures.costs import SideCost
+from ci_eval.figures.ranks import Quantile, least_for, quantile
+from ci_eval.figures.ratio import Ratio
+from ci_eval.figures.timing import LatencyComparison, timed
+from ci_eval.outcome.model import Costs, SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.document import CASE, Noun, Paragraph, Section, Table, Text
 from ci_eval.report.numbers import decimal, dollars, signed
-from ci_eval.timing import LatencyComparison, timed
 
 QUANTILES = (0.5, 0.95, 0.99)
 Records = Mapping[str, Record]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ci_eval.counted import Counted, Score, Tally
+from ci_eval.figures.counted import Counted, Score, Tally
 from ci_eval.records import Record
 from ci_eval.report.cases import effect_text, ids
 from ci_eval.report.document import (

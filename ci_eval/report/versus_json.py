@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ci_eval.comparison import Effect
-from ci_eval.counted import Counted, Score, Tally
+from ci_eval.figures.counted import Counted, Score, Tally
 from ci_eval.records import Record
 from ci_eval.report.numbers import between, decimal, digits_for
 from ci_eval.text import Hostile, log

@@ -33,8 +33,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from ci_eval.confirm import Confirmation, Question, Result, Side, start
-from ci_eval.evidence import RULE, Cell, Key, Limit, Look, Rule, Stored
+from ci_eval.confirm.evidence import RULE, Cell, Key, Limit, Look, Rule, Stored
+from ci_eval.confirm.machine import Confirmation, Question, Result, Side, start
 
 BASE_RATE = 0.85
 DIMENSIONS = tuple(f"d{number}" for number in range(5))

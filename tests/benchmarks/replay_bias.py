@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from gate_simulation import Model, Row, chunk, world
 
-from ci_eval.replay import Answer, Memory, Pace, replays, summed
+from ci_eval.baseline.replay import Answer, Memory, Pace, replays, summed
 
 ENDLESS = Pace(1, float("inf"))
 WORLDS = (

@@ -19,7 +19,7 @@ from openai_server import Answer, Asked, Behaviour, OpenAIServer, says
 from parcel_desk import Repository
 from repo import Repo
 
-from ci_eval.baseline import Store, StoreError, written_at
+from ci_eval.baseline.store import Store, StoreError, written_at
 from ci_eval.git import Git, Remote
 from ci_eval.records import Run, parse
 

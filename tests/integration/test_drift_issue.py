@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from github_standin import BOT, TOKEN, Failure, StandIn
 
-from ci_eval.drift import Drift
+from ci_eval.baseline.drift import Drift
 from ci_eval.github.client import GitHub
 from ci_eval.github.drift_issue import DriftIssue
 from ci_eval.github.environment import Token

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from model_server import KEY, Answer, Asked, Behaviour, ModelServer, events
 
 from ci_eval.deadline import Deadline
-from ci_eval.pacing import Limits
 from ci_eval.providers import github
 from ci_eval.providers.base import Message, ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.providers.embedding import Vectors
@@ -25,6 +24,7 @@ from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import EMBEDDING, PROVIDERS, connect, connect_embedder
 from ci_eval.secrets import Secret
 from ci_eval.text import Untrusted
+from ci_eval.transport.pacing import Limits
 
 SYSTEM, USER = Message("system", "Be kind."), Message("user", "Where is my parcel?")
 TALK = (SYSTEM, USER, Message("assistant", "Which?"), Message("user", "The blue one."))

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from ci_eval.deadline import Deadline
-from ci_eval.pacing import Limits
 from ci_eval.providers.base import Embedder, Message, ProviderError, Reply, Request
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import connect, connect_embedder
+from ci_eval.transport.pacing import Limits
 
 pytest.importorskip("xllamacpp")
 pytest.importorskip("gguf")

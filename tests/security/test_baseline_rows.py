@@ -20,13 +20,13 @@ from gated import ROWS, WORSE, Product, rows
 from repo import Repo
 
 from ci_eval import __version__
-from ci_eval.base_run import Baselines
-from ci_eval.baseline import WRITERS, Store, StoreError, Trust, written_at
+from ci_eval.baseline.store import WRITERS, Store, StoreError, Trust, written_at
+from ci_eval.baseline.upkeep import check
 from ci_eval.config import Config
+from ci_eval.evaluation.base_run import Baselines
 from ci_eval.git import Git, Remote
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.records import Fingerprint, Run, to_bytes
-from ci_eval.upkeep import check
 from ci_eval.verdict import Verdict
 
 BRANCH = "ci-eval-baselines"
@@ -408,7 +408,7 @@ def test_125_a_file_larger_than_a_run_may_be_is_not_read(
 ) -> None:
     run = product.evaluated()
     store.add(run, "7.1")
-    monkeypatch.setattr("ci_eval.baseline._RUN_LIMIT", 500)
+    monkeypatch.setattr("ci_eval.baseline.store._RUN_LIMIT", 500)
     (damaged,) = store.find("sort", run.header.fingerprint).damaged
     assert "is larger than" in str(damaged.error)
 

@@ -20,7 +20,7 @@ from repo import Repo
 import ci_eval
 from ci_eval import config as configs
 from ci_eval import sides, snapshot
-from ci_eval.baseline import Store
+from ci_eval.baseline.store import Store
 from ci_eval.config import Config, Policy, ProviderPolicy, Subject
 from ci_eval.errors import InputError, UsageError
 from ci_eval.git import Git, GitError, MergeConflict, Remote

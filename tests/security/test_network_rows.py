@@ -22,16 +22,16 @@ from ci_eval import config
 from ci_eval.config import Policy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
-from ci_eval.evaluation import Suite, required_keys
+from ci_eval.evaluation.suite import Suite, required_keys
 from ci_eval.origin import origin_of
-from ci_eval.pacing import Limits
 from ci_eval.providers.base import Message, ProviderError, Request
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.openai import OpenAIProvider
 from ci_eval.providers.registry import connect
 from ci_eval.reader import read_yaml, validate
 from ci_eval.secrets import Secret, take
-from ci_eval.transport import Transport, TransportError
+from ci_eval.transport.pacing import Limits
+from ci_eval.transport.send import Transport, TransportError
 
 KEY = "sk-test-0123456789abcdef"
 REPLY = Answer(body=b'{"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}')
@@ -341,7 +341,7 @@ def test_what_tls_holds_back_is_no_answer_to_the_next_request(monkeypatch: pytes
 def trusted(monkeypatch: pytest.MonkeyPatch, folder: Path, *script: Answer | Spoken) -> Server:
     """A server with TLS whose certificate is in our own list of them, for once."""
     certificate = self_signed(folder)
-    monkeypatch.setattr("ci_eval.transport.DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    monkeypatch.setattr("ci_eval.transport.send.DEFAULT_CA_BUNDLE_PATH", str(certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return Server(*script or (REPLY,), tls=context)

@@ -33,7 +33,7 @@ from ci_eval import config as configs
 from ci_eval.comparison import pair_up
 from ci_eval.config import GatePolicy
 from ci_eval.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED, EXIT_REGRESSION, CiEvalError, InputError
-from ci_eval.evaluation import Suite
+from ci_eval.evaluation.suite import Suite
 from ci_eval.golden import cases as golden_cases
 from ci_eval.providers.base import ProviderError, Reply, Request
 from ci_eval.records import CellResult, Run, parse, to_bytes

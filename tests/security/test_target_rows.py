@@ -19,19 +19,19 @@ from making import held
 from repo import Repo
 
 from ci_eval import config as configs
-from ci_eval.answering import connect_target
 from ci_eval.child import Child, ChildError
 from ci_eval.config import Subject, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, InputError
-from ci_eval.evaluation import Origin
+from ci_eval.evaluation.suite import Origin
 from ci_eval.gate import Gate
 from ci_eval.git import Git
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.providers.base import ProviderError, Reply, Request
 from ci_eval.providers.own_reply import to_reply
 from ci_eval.providers.pipe import OnEnd, OnLine, PipeProvider
 from ci_eval.reader import Document, validate
+from ci_eval.runner.answering import connect_target
 from ci_eval.secrets import take
 from ci_eval.snapshot import Entry, Snapshot
 from ci_eval.targets import own

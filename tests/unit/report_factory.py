@@ -12,11 +12,11 @@ from making import first_answers, question_of, repeatable
 
 from ci_eval.comparison import Comparison, Pair
 from ci_eval.config import GatePolicy
-from ci_eval.confirm import Confirmation, Rerun, Result, start
+from ci_eval.confirm.evidence import Key, Stored
+from ci_eval.confirm.machine import Confirmation, Rerun, Result, start
 from ci_eval.datasets import Leak
-from ci_eval.evidence import Key, Stored
 from ci_eval.golden.cases import Case, Edits
-from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
 from ci_eval.report.document import Section, Table
 from ci_eval.report.model import build

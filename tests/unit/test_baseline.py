@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from making import fingerprint, header, record, run
 
-from ci_eval.baseline import WRITERS, Damaged, Found, Store, StoredRun, StoreError, Trust
+from ci_eval.baseline.store import WRITERS, Damaged, Found, Store, StoredRun, StoreError, Trust
 from ci_eval.git import Git, GitError, Remote
 from ci_eval.records import Run, to_bytes
 
@@ -118,7 +118,7 @@ def test_a_stored_run_is_never_overwritten(store: Store) -> None:
 
 
 def test_a_run_too_large_to_be_read_is_not_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ci_eval.baseline._RUN_LIMIT", 500)
+    monkeypatch.setattr("ci_eval.baseline.store._RUN_LIMIT", 500)
     with pytest.raises(StoreError, match="lower max_tokens"):
         store.add(run(*(record(f"case-{number}") for number in range(9))), "7.1")
     assert store.paths() == []

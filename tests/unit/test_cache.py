@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import PATIENT, Scripted, refusing, reply
 
-from ci_eval.cache import FIRST_FRESH, CachedProvider, ResponseCache
 from ci_eval.deadline import Deadline
 from ci_eval.errors import UsageError
 from ci_eval.providers.base import Message, ProviderError, Reply, Request, ToolCall, Usage
+from ci_eval.runner.cache import FIRST_FRESH, CachedProvider, ResponseCache
 from ci_eval.secrets import Secret
 from ci_eval.text import Untrusted
 
@@ -360,7 +360,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 from datetime import timedelta
-from ci_eval.cache import CachedProvider, ResponseCache
+from ci_eval.runner.cache import CachedProvider, ResponseCache
 from ci_eval.deadline import Deadline
 from ci_eval.providers.base import Message, Reply, Request
 from ci_eval.text import Untrusted

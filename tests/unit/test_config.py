@@ -10,7 +10,7 @@ from repo import Repo
 from ci_eval import config
 from ci_eval.config import Config, Policy
 from ci_eval.errors import InputError
-from ci_eval.evaluation import required_keys
+from ci_eval.evaluation.suite import required_keys
 from ci_eval.reader import read_yaml, validate
 
 FULL = """\

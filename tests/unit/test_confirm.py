@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_eval.confirm import Confirmation, DimensionDecision, Question, Rerun, Result, Side, start
-from ci_eval.evidence import RULE, Cell, Key, Limit, Stored
+from ci_eval.confirm.evidence import RULE, Cell, Key, Limit, Stored
+from ci_eval.confirm.machine import Confirmation, DimensionDecision, Question, Rerun, Result, Side, start
 
 ONE = Fraction(1)
 FULL = replace(RULE, telling_from=1000)

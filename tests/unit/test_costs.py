@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import record
 
-from ci_eval.costs import CostComparison, compare_cost, judge_cost, side_cost
-from ci_eval.ratio import Ratio
+from ci_eval.figures.costs import CostComparison, compare_cost, judge_cost, side_cost
+from ci_eval.figures.ratio import Ratio
 from ci_eval.records import Record
 from ci_eval.text import Untrusted
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_eval.baseline import WRITERS, Found, StoredRun, Trust
-from ci_eval.drift import Again, Drift, chance, drifts, first_run
-from ci_eval.evidence import Cell, Limit
+from ci_eval.baseline.drift import Again, Drift, chance, drifts, first_run
+from ci_eval.baseline.store import WRITERS, Found, StoredRun, Trust
+from ci_eval.confirm.evidence import Cell, Limit
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
 from ci_eval.text import Untrusted
 

@@ -15,15 +15,15 @@ from ci_eval import config as configs
 from ci_eval import datasets
 from ci_eval.config import Config
 from ci_eval.deadline import Deadline
-from ci_eval.evaluation import LAPTOP, Session, Suite
-from ci_eval.full_run import FullRun
+from ci_eval.evaluation.full_run import FullRun
+from ci_eval.evaluation.suite import LAPTOP, Session, Suite
+from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
 from ci_eval.providers.local import parse_lists
 from ci_eval.records import Record, Run
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.refusal import declines
 from ci_eval.snapshot import Snapshot
-from ci_eval.tally import Tally
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "golden" / "helpdesk"

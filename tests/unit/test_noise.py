@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_eval.evidence import Cell, Stored
-from ci_eval.noise import fall_together, flakiest, noise
+from ci_eval.baseline.noise import fall_together, flakiest, noise
+from ci_eval.confirm.evidence import Cell, Stored
 
 
 def seeded(number: int) -> random.Random:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ci_eval.pacing import Advice, Limits, Pace, Ticket
+from ci_eval.transport.pacing import Advice, Limits, Pace, Ticket
 
 LetIn = Callable[[float], bool]
 """Whether a server takes a request that comes at a moment."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_eval.plan import NOTHING, Budget, Cost, Option, Terms, plan, smallest_drop
+from ci_eval.plan.subset import NOTHING, Budget, Cost, Option, Terms, plan, smallest_drop
 
 ONE_CALL = Cost(1, 1.0, 0.01, 100, 10)
 BOTH_AGAIN = Cost(2, 2.0, 0.02, 200, 20)

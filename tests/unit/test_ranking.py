@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_eval.ranking import Rates, close, like, rank, sensitivity
+from ci_eval.plan.ranking import Rates, close, like, rank, sensitivity
 
 
 def run(**passed: float) -> Rates:

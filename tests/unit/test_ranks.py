@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci_eval.ranks import Quantile, least_for, quantile, shift, walsh
+from ci_eval.figures.ranks import Quantile, least_for, quantile, shift, walsh
 
 VALUES = st.lists(st.floats(-1000, 1000), min_size=1, max_size=40)
 

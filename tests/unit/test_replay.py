@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import cell, record, run
 
-from ci_eval.confirm import Question
-from ci_eval.evidence import Cell, Limit, Stored
+from ci_eval.baseline.replay import Answer, Deal, Memory, Once, Pace, Rates, replays, summed
+from ci_eval.confirm.evidence import Cell, Limit, Stored
+from ci_eval.confirm.machine import Question
 from ci_eval.records import Record
-from ci_eval.replay import Answer, Deal, Memory, Once, Pace, Rates, replays, summed
 from ci_eval.text import Untrusted
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from report_factory import NOISY, comparison, outcome, some, suite
 
+from ci_eval.baseline.noise import Noise
 from ci_eval.config import GatePolicy
-from ci_eval.noise import Noise
-from ci_eval.outcome import AnchorOutcome, SuiteOutcome
-from ci_eval.plan import Budget
+from ci_eval.outcome.model import AnchorOutcome, SuiteOutcome
+from ci_eval.plan.subset import Budget
 from ci_eval.report.json_report import to_json
 from ci_eval.report.markdown import comment
 from ci_eval.report.model import build

@@ -9,7 +9,7 @@ import pytest
 from report_factory import comparison, full, outcome, revealed, rows, said, section, some, suite
 
 from ci_eval.comparison import Comparison
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.report.model import build
 
 GROUPS = "Strata, categories, tags"

@@ -11,7 +11,7 @@ from report_factory import comparison, full, outcome, realistic, rerun, some, su
 
 from ci_eval.changes import Changes, FileChange, SuiteChanges
 from ci_eval.config import GatePolicy
-from ci_eval.evidence import Stored
+from ci_eval.confirm.evidence import Stored
 from ci_eval.report.json_report import to_json
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from report_factory import comparison, full, outcome, realistic, rerun, some, suite
 
 from ci_eval.golden.cases import Edits
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.report.markdown import comment, summary
 from ci_eval.report.model import build
 from ci_eval.text import Untrusted

@@ -29,10 +29,10 @@ from report_factory import (
 )
 
 from ci_eval.config import GatePolicy
+from ci_eval.confirm.evidence import Stored
 from ci_eval.datasets import Leak
-from ci_eval.evidence import Stored
 from ci_eval.golden.cases import Edits
-from ci_eval.outcome import ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report.document import Entries, Sides
 from ci_eval.report.model import build
 from ci_eval.text import Untrusted

@@ -11,7 +11,7 @@ import pytest
 from report_factory import cell, comparison, lost_record, outcome, record, rows, said, some, suite
 
 from ci_eval.comparison import Comparison
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.records import Record
 from ci_eval.report.model import build
 

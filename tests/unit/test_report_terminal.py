@@ -9,7 +9,7 @@ from hostile import HOSTILE, hostile_text
 from hypothesis import given, settings
 from report_factory import comparison, full, outcome, realistic, rerun, some, suite
 
-from ci_eval.outcome import GateOutcome
+from ci_eval.outcome.model import GateOutcome
 from ci_eval.report.json_report import to_json
 from ci_eval.report.markdown import comment, summary
 from ci_eval.report.model import build

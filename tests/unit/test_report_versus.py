@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from making import cell, fingerprint, header, record
 from report_factory import revealed
 
-from ci_eval.counted import counted
+from ci_eval.figures.counted import counted
 from ci_eval.records import Record, Run
 from ci_eval.report.document import Listing, Paragraph, Section, Table
 from ci_eval.report.markdown import page

@@ -37,7 +37,7 @@ from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.reader import ROW_LIMIT
 from ci_eval.records import Record, Run, RunFile, parse, to_bytes
-from ci_eval.runner import Evaluator, Job, run_all
+from ci_eval.runner.evaluator import Evaluator, Job, run_all
 from ci_eval.scorers.base import Answer, Score, binary
 from ci_eval.text import Untrusted
 

@@ -13,7 +13,7 @@ from making import case, cell, header, record
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.golden.cases import STRATA, Case
 from ci_eval.records import Header, Run
-from ci_eval.shards import Shard, deal, join
+from ci_eval.runner.shards import Shard, deal, join
 
 names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
 golden_sets = st.dictionaries(names, st.sampled_from(STRATA), max_size=60).map(

@@ -11,8 +11,8 @@ import pytest
 from report_factory import Change, comparison, joined, rerun, some, suite
 
 from ci_eval.comparison import Comparison
-from ci_eval.outcome import SuiteOutcome
-from ci_eval.slices import Kind, Slice, slices
+from ci_eval.outcome.model import SuiteOutcome
+from ci_eval.outcome.slices import Kind, Slice, slices
 from ci_eval.stats import holm, mid_p
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import record
 
-from ci_eval.ratio import Ratio, judge
+from ci_eval.figures.ratio import Ratio, judge
+from ci_eval.figures.timing import Timing, compare_latency, judge_latency, timed
 from ci_eval.records import Record
 from ci_eval.text import Untrusted
-from ci_eval.timing import Timing, compare_latency, judge_latency, timed
 
 Draw = Callable[[random.Random], float]
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import FAILED, LOST, PASSED, Sides, compared, sides
 
+from ci_eval.figures.traffic import Traffic, wider
 from ci_eval.golden.cases import clusters_of
 from ci_eval.stats import paired_shares, student_t
-from ci_eval.traffic import Traffic, wider
 
 BROKE, REPAIRED, SAME = (PASSED, FAILED), (FAILED, PASSED), (PASSED, PASSED)
 

@@ -18,8 +18,8 @@ import pytest
 from http_server import Answer, Raw, Reset, Server, Spoken
 
 from ci_eval.deadline import Deadline
-from ci_eval.pacing import Limits
-from ci_eval.transport import BODY_LIMIT, Response, Transport, TransportError
+from ci_eval.transport.pacing import Limits
+from ci_eval.transport.send import BODY_LIMIT, Response, Transport, TransportError
 
 HOUR = 3600.0
 

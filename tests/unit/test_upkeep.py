@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import cell, fingerprint, header, record, run
 
-from ci_eval.baseline import Damaged, StoredRun
+from ci_eval.baseline.store import Damaged, StoredRun
+from ci_eval.baseline.upkeep import Checked, check, surplus
 from ci_eval.errors import InputError
 from ci_eval.records import Run
-from ci_eval.upkeep import Checked, check, surplus
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 COMMIT = "1" * 40

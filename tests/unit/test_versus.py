@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from making import cell, fingerprint, header, record
 
 from ci_eval.comparison import Effect
-from ci_eval.counted import counted
 from ci_eval.errors import Inconclusive, InputError
+from ci_eval.figures.counted import counted
 from ci_eval.records import Record, Run
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict

@@ -1,0 +1,1 @@
+"""How main is remembered, and what its memory tells."""

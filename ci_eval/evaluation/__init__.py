@@ -1,0 +1,1 @@
+"""One suite on one snapshot, asked or recalled."""

@@ -1,0 +1,1 @@
+"""Counts, latencies and costs of runs, with their intervals. Pure."""

@@ -1,0 +1,1 @@
+"""One affected suite on its way from plan to decision."""

@@ -1,0 +1,158 @@
+"""What a gate's calls will take, judged by what main's calls took.
+
+Where main has no runs yet, tokens are guessed from the length of the request, and time is not guessed at all: the first
+pass then asks in a random order until its share of the time is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import fmean
+
+from ci_eval.confirm.evidence import Stored
+from ci_eval.confirm.machine import Question
+from ci_eval.confirm.machine import Side as SideName
+from ci_eval.evaluation.prepare import Prepared
+from ci_eval.golden.cases import Case
+from ci_eval.plan.subset import NOTHING, Cost, Option, Terms
+from ci_eval.providers.base import Request, Usage
+from ci_eval.records import Record
+from ci_eval.runner.evaluator import Evaluator
+from ci_eval.stats import percentile
+
+_CHARACTERS_PER_TOKEN = 4
+_TOKENS_OUT = 300
+
+Evaluators = Mapping[SideName, Evaluator]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What main's calls about one case took, on average."""
+
+    seconds: float | None
+    tokens_in: float | None
+    tokens_out: float | None
+
+
+NOT_MEASURED = Measured(None, None, None)
+
+
+def options(
+    prepared: Prepared,
+    evaluators: Evaluators,
+    question: Question,
+    ranks: Mapping[str, float] | None = None,
+    *,
+    candidate_known: bool = False,
+) -> list[Option]:
+    """Every golden case with what it would take to run it; `ranks` says which tell most.
+
+    `candidate_known`: its first answers are there already.
+    """
+    measured = _measured(prepared.repeats)
+    average = _average(measured.values())
+    found = []
+    for case in prepared.suite.golden.cases.values():
+        one = {side: _one_call(by, case, prepared, measured.get(case.id, average)) for side, by in evaluators.items()}
+        same = case.id in prepared.same
+        base_first = NOTHING if prepared.recalled else one["base"]
+        candidate_first = NOTHING if same or candidate_known else one["candidate"]
+        again = [one[side] for side, by in evaluators.items() if not same and not by.is_deterministic(case)]
+        flips = _flips(case.id, question) if again else 0.0
+        rank = (ranks or {}).get(case.id, 0.0)
+        found.append(Option(case.id, case.stratum, base_first + candidate_first, sum(again, NOTHING), flips, rank))
+    return found
+
+
+def _one_call(evaluator: Evaluator, case: Case, prepared: Prepared, measured: Measured) -> Cost:
+    """One call about a case; a longer prompt than main's takes more tokens."""
+    request = evaluator.target.request(case)
+    if measured.tokens_in is None:
+        tokens_in = _length(request) / _CHARACTERS_PER_TOKEN
+    else:
+        tokens_in = measured.tokens_in * _length(request) / max(1, _length(prepared.base.target.request(case)))
+    tokens_out = measured.tokens_out if measured.tokens_out is not None else _TOKENS_OUT
+    usd = evaluator.cost(Usage(math.ceil(tokens_in), math.ceil(tokens_out)))
+    return Cost(1, measured.seconds or 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
+
+
+def usage_of(request: Request) -> Usage:
+    """What a call takes at most that nothing was measured of: by its length, and its limit of tokens."""
+    most = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
+    tokens_out = most if isinstance(most, int) else _TOKENS_OUT
+    return Usage(math.ceil(_length(request) / _CHARACTERS_PER_TOKEN), tokens_out)
+
+
+def _length(request: Request) -> int:
+    return sum(len(message.content) for message in request.messages)
+
+
+def _measured(records: Iterable[Record]) -> dict[str, Measured]:
+    by_case = defaultdict[str, list[Record]](list)
+    for record in records:
+        by_case[record.case].append(record)
+    return {case: _of_records(found) for case, found in by_case.items()}
+
+
+def _of_records(records: Iterable[Record]) -> Measured:
+    known = list(records)
+    seconds = _mean(record.latency_ms for record in known)
+    return Measured(
+        None if seconds is None else seconds / 1000,
+        _mean(record.tokens_in for record in known),
+        _mean(record.tokens_out for record in known),
+    )
+
+
+def _average(measured: Iterable[Measured]) -> Measured:
+    known = list(measured)
+    return Measured(
+        _mean(one.seconds for one in known),
+        _mean(one.tokens_in for one in known),
+        _mean(one.tokens_out for one in known),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _flips(case: str, question: Question) -> float | None:
+    """The chance that two runs of main differ in a gated cell of a case; None where main has no two runs of it."""
+    steady = 1.0
+    for cell in question.by_case.get(case, ()):
+        stored = question.stored.get(cell.key)
+        if stored is None or stored.runs < 2:
+            return None
+        steady *= 1 - _disagreement(stored)
+    return 1 - steady
+
+
+def _disagreement(stored: Stored) -> float:
+    """The share of pairs of runs that differ: an unbiased estimate of 2p(1 - p)."""
+    return 2 * stored.passes * (stored.runs - stored.passes) / (stored.runs * (stored.runs - 1))
+
+
+def _limit(prepared: Prepared) -> float | None:
+    """Calls a second that policy allows the candidate's provider."""
+    provider = prepared.suite.config.policy.providers.get(prepared.candidate.target.lane)
+    return provider.requests_per_minute / 60 if provider and provider.requests_per_minute else None
+
+
+def terms(prepared: Prepared, evaluators: Evaluators, question: Question) -> Terms:
+    """How the calls of this suite are made, and how they are judged."""
+    records = prepared.repeats
+    times = [record.latency_ms / 1000 for record in records if record.latency_ms is not None]
+    limits = [limit for limit in question.limits.values() if limit != "any"]
+    return Terms(
+        concurrency=min(evaluator.concurrency for evaluator in evaluators.values()),
+        calls_per_second=_limit(prepared),
+        slowest=percentile(times, 0.99) if times else 0.0,
+        max_drop=min(limits, default=Fraction(1)),
+    )

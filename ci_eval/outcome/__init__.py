@@ -1,0 +1,1 @@
+"""All that a gate has to say, as plain data."""

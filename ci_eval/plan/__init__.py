@@ -1,0 +1,1 @@
+"""Which cases are run first, within a budget. Pure."""

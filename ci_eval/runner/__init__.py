@@ -1,0 +1,1 @@
+"""Run the cells: ask, score, record; and what was asked before."""

@@ -1,0 +1,1 @@
+"""The door that sends HTTP, and how fast an endpoint may be asked."""
