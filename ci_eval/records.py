@@ -62,6 +62,8 @@ class CellResult(Strict):
     passed: bool
     reason: Untrusted
     """Why, in a few words; it may quote the answer."""
+    parts: dict[Word, Share] = Field(default_factory=dict)
+    """Named criteria that the score is made of."""
 
 
 class CallMade(Strict):

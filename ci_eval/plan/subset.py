@@ -3,7 +3,7 @@
     plan(options, terms, budget, seed) -> Plan
 
 The whole set where it fits. Otherwise each stratum keeps its share; within it 70 % are the cases that tell most
-(`ranking`), the rest are drawn. The verdict still speaks of the whole set: see `confirm.machine.Question.planned`. Pure.
+(`ranking`), the rest are drawn. The verdict still speaks of the whole set: see `Question.planned`. Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ci_eval.stats import fewest_unseen
 _RANKED = Fraction(7, 10)
 LEAST_CASES = 20
 """Fewer than this, of a larger golden set, would be no check at all."""
-# Of the rule in `confirm.evidence`, as `tests/benchmarks/gate_simulation.py` prints it: 95 of 100 gates stay below these.
+# Of the rule of `confirm`, as `tests/benchmarks/gate_simulation.py` prints it: 95 of 100 gates stay below these.
 _RERUNS_PER_FLIP = 13
 """A side, for a case that differs by chance."""
 _RERUNS_PER_BREAK = 7

@@ -125,7 +125,7 @@ class Evaluator:
         """Raises ProviderError when a scorer that asks a provider gets no answer."""
         if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(text, reply.tool_calls)
+        answer = Answer(text, reply.tool_calls, reply.steps)
         cells = []
         for scorer in self.scorers.for_case(case):
             score = self.bound[scorer.name].score(answer, case)
@@ -136,6 +136,7 @@ class Evaluator:
                     score=score.value,
                     passed=score.passed,
                     reason=kept_reason(score.reason),
+                    parts=dict(score.parts),
                 )
             )
         return cells

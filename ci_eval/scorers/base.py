@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
@@ -30,6 +30,8 @@ class Answer:
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     """The tools that it asked for; an answer may be nothing else."""
+    steps: tuple[Untrusted, ...] = ()
+    """How a pipeline or agent came to it, where the target tells: JSON objects, in their order."""
 
     @cached_property
     def json(self) -> Any:
@@ -61,6 +63,9 @@ class Score:
     value: float
     passed: bool
     reason: Untrusted
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What it is made of, where there is more than one thing: named criteria, each in [0, 1], as in a precision and a
+    recall. They are told, on both sides; the value is what counts."""
 
 
 def binary(passed: bool, reason: str) -> Score:
@@ -81,7 +86,7 @@ class Resources:
     """By a model (second) of a provider of the policy (first); raises InputError where it has none."""
 
 
-Judge = Callable[[Answer, Case], Score]
+Scoring = Callable[[Answer, Case], Score]
 
 
 class ScorerPolicy(Strict):
@@ -112,7 +117,7 @@ class ScorerPolicy(Strict):
         """Whether this scorer has anything to say about a case."""
         return self.expected(case) is not MISSING
 
-    def bind(self, resources: Resources) -> Judge:
+    def bind(self, resources: Resources) -> Scoring:
         """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Judge, Resources, Score, ScorerPolicy, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, as_text, binary
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 
@@ -33,7 +33,7 @@ class Contains(ScorerPolicy):
     def applies(self, case: Case) -> bool:
         return bool(self.all or self.any or self.none) or self._wanted(case) != []
 
-    def bind(self, resources: Resources) -> Judge:  # noqa: ARG002 - needs none
+    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
         return self._score
 
     def _wanted(self, case: Case) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Judge, Resources, Score, ScorerPolicy, as_text, binary, comparable
+from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, as_text, binary, comparable
 from ci_eval.text import JSON
 
 
@@ -16,7 +16,7 @@ class Exact(ScorerPolicy):
     type: Literal["exact"]
     ignore_case: bool = False
 
-    def bind(self, resources: Resources) -> Judge:  # noqa: ARG002 - needs none
+    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

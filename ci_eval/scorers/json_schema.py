@@ -16,7 +16,7 @@ from referencing.exceptions import Unresolvable
 from ci_eval.config import RepoPath
 from ci_eval.golden.cases import Case
 from ci_eval.reader import Document, Path_, read_document
-from ci_eval.scorers.base import MISSING, Answer, Judge, Resources, Score, ScorerPolicy, binary, comparable
+from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, binary, comparable
 from ci_eval.scorers.regex import MAX_PATTERN, REMEDY, compiled
 from ci_eval.text import JSON
 
@@ -37,7 +37,7 @@ class JsonSchema(ScorerPolicy):
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - every answer has a shape
         return True
 
-    def bind(self, resources: Resources) -> Judge:
+    def bind(self, resources: Resources) -> Scoring:
         document = read_document(resources.snapshot.read(self.schema_), self.schema_)
         validator = _validator(document)
 

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.reader import Document, validate
-from ci_eval.scorers.base import Answer, Judge, Resources, Score, ScorerPolicy
+from ci_eval.scorers.base import Answer, Resources, Score, ScorerPolicy, Scoring
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import canonical
 
@@ -49,16 +49,16 @@ class Scorer:
 
 @dataclass(frozen=True)
 class BoundScorer:
-    """A scorer that has its files and is ready to judge."""
+    """A scorer that has its files and is ready to score."""
 
     scorer: Scorer
-    judge: Judge
+    scoring: Scoring
 
     def applies(self, case: Case) -> bool:
         return self.scorer.policy.applies(case)
 
     def score(self, answer: Answer, case: Case) -> Score:
-        return self.judge(answer, case)
+        return self.scoring(answer, case)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ci_eval.config import Name
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Judge, PassAt, Resources, Score, ScorerPolicy, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, PassAt, Resources, Score, ScorerPolicy, Scoring, as_text, binary
 from ci_eval.text import Untrusted
 
 
@@ -31,7 +31,7 @@ class Similarity(ScorerPolicy):
             raise wrong("provider and model belong together", "write both, or none for the local model")
         return self
 
-    def bind(self, resources: Resources) -> Judge:
+    def bind(self, resources: Resources) -> Scoring:
         embed = resources.embedder(self.provider, self.model) if self.provider and self.model else resources.embed
 
         def score(answer: Answer, case: Case) -> Score:

@@ -304,7 +304,7 @@ def test_scorers_see_the_tool_calls() -> None:
         return binary(True, "fine")
 
     asking = made(Scripted(lambda *_: calling(("track", "{}"))), CASES[:1])
-    bound = {name: replace(scorer, judge=judge) for name, scorer in asking.bound.items()}
+    bound = {name: replace(scorer, scoring=judge) for name, scorer in asking.bound.items()}
     asking = replace(asking, bound=bound)
     answers(asking, CASES[:1])
     assert [(answer.text, [call.name.text() for call in answer.tool_calls]) for answer in seen] == [("", ["track"])]
