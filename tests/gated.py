@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ class Product:
         return at_commit(self.repo.git, self.repo.git.commit("main"))
 
     def gate(
-        self, files: dict[str, str | None], baselines: Callable[[Config], Baselines | None] = no_baselines
+        self, files: Mapping[str, str | None], baselines: Callable[[Config], Baselines | None] = no_baselines
     ) -> GateOutcome:
         """A pull request that changes some files (None: deletes them), judged."""
         base = self.main

@@ -3,6 +3,7 @@ named by its row."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_24_a_policy_of_the_pull_request_counts_for_nothing(product: Product, po
     outcome = product.gate(files)
     (suite,) = outcome.suites
     assert outcome.verdict is Verdict.REGRESSION
-    assert [(one.name, one.limit) for one in suite.dimensions] == [("task_accuracy", 1)]
+    assert [(one.name, one.limit) for one in suite.dimensions] == [("task_accuracy", Fraction(1))]
     assert set(suite.comparison.cases) == set(ASKED)
 
 
@@ -139,7 +140,7 @@ def test_29_a_baseline_that_a_pull_request_brings_is_not_read(product: Product, 
 # --- 40: a lucky subset -----------------------------------------------------------------------------------------------
 
 
-def seeds(product: Product, files: dict[str, str]) -> list[int]:
+def seeds(product: Product, files: Mapping[str, str]) -> list[int]:
     """What a pull request's subset would be drawn by."""
     base = product.main
     product.repo.checkout(base.commit or "main")
