@@ -262,6 +262,45 @@ class AnchorPolicy(Strict):
     """A drop of this much or more below it fails, in any dimension."""
 
 
+class NaiveRule(Strict):
+    """What is answered where the input matches."""
+
+    pattern: Annotated[str, Field(min_length=1, max_length=1000)]
+    """A regular expression (RE2), found anywhere in the input, in small letters or large."""
+    answer: Annotated[str, Field(max_length=20_000)]
+
+
+class NaivePolicy(Strict):
+    """What a model has to beat before it is worth its money: an answer that costs next to nothing."""
+
+    type: Literal["nearest", "logistic", "regex", "template"]
+    """`nearest`: the answer to the input that is most alike, by the local embeddings; `logistic`: each field by a
+    logistic regression over them; `regex`: the answer of the first rule that matches; `template`: always the same."""
+    from_: RepoPath | None = Field(default=None, alias="from")
+    """`nearest` and `logistic`: the rows that they learn from; without it, the golden set's other cases."""
+    fields: list[Name] = Field(default_factory=list)
+    """The keys of an answer that is an object; by default those that the scorers look at."""
+    rules: list[NaiveRule] = Field(default_factory=list)
+    """`regex` only: the first that matches answers."""
+    answer: Annotated[str, Field(max_length=20_000)] = ""
+    """`template`: the answer, with `{{name}}` for a field of the input, or `{{input}}`; `regex`: where no rule does."""
+    least_margin: Annotated[int | float, Field(ge=0, le=100)] = 5
+    """In points: a model that is not surely this much better is told to be too little to pay for."""
+
+    @model_validator(mode="after")
+    def _has_what_its_type_needs(self) -> NaivePolicy:
+        learns = self.type in {"nearest", "logistic"}
+        if not learns and (self.from_ or self.fields):
+            raise wrong(f"the type {self.type} learns from nothing", "remove from and fields")
+        if learns and (self.rules or self.answer):
+            raise wrong(f"the type {self.type} has no rules and no answer", "remove them")
+        if self.type == "regex" and not self.rules:
+            raise wrong('"rules" is missing', "add the patterns and their answers")
+        if self.type == "template" and (self.rules or not self.answer):
+            raise wrong("a template has an answer and no rules", "write its answer, and remove rules")
+        return self
+
+
 class SuitePolicy(Strict):
     """One unit of judgement: a target, a golden set, scorers and a gate."""
 
@@ -276,6 +315,9 @@ class SuitePolicy(Strict):
     """How answers are scored; each kind of scorer has its own keys."""
     gate: GatePolicy = GatePolicy()
     anchor: AnchorPolicy | None = None
+    weights: dict[Name, Annotated[int | float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
+    """How much a dimension counts in the overall score, which is told and not gated; 1 where it is not named."""
+    naive: NaivePolicy | None = None
 
     @property
     def golden_patterns(self) -> list[str]:

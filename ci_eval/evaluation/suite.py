@@ -12,12 +12,13 @@ from typing import Protocol
 
 from ci_eval import __version__
 from ci_eval.changes import FileChange
-from ci_eval.config import Config, GatePolicy, ProviderPolicy, Subject, SuitePolicy, TargetPolicy
+from ci_eval.config import Config, GatePolicy, NaivePolicy, ProviderPolicy, Subject, SuitePolicy, TargetPolicy
 from ci_eval.confirm.evidence import Cell
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
+from ci_eval.naive import target as naive
 from ci_eval.providers.base import Provider
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.redacted import RedactedProvider
@@ -165,9 +166,11 @@ class Suite:
 
     def refuse_unknown_dimensions(self) -> None:
         known = self.scorers.dimensions()
-        for name in self.gate.per_dimension:
-            if name not in known:
-                path = ("suites", self.name, "gate", "per_dimension", name)
+        named: list[tuple[str, ...]] = [("gate", "per_dimension", name) for name in self.gate.per_dimension]
+        named += [("weights", name) for name in self.policy.weights]
+        for place in named:
+            if (name := place[-1]) not in known:
+                path = ("suites", self.name, *place)
                 raise self.config.document.error(
                     path, f'no scorer speaks of the dimension "{name}"', f"write one of {', '.join(known)}"
                 )
@@ -185,6 +188,12 @@ class Suite:
         answering = RedactedProvider(found.provider, redact) if redact else found.provider
         provider = self._remembering(answering, target, keys, cache)
         return Evaluator(target, provider, self.scorers, self._bind(keys), found.concurrency, found.cost)
+
+    def naive_evaluator(self, policy: NaivePolicy) -> Evaluator:
+        """The naive target under the scorers that cost nothing; raises InputError where it cannot be made."""
+        embed = local_model().embed
+        target = naive.load(policy, self.snapshot, self.scorers, self.golden.cases.values(), embed)
+        return Evaluator(target, target, self.scorers.free(), self.bound, 1)
 
     @cached_property
     def _answerers(self) -> dict[str, Answerer]:

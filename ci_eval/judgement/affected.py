@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from ci_eval.baseline.noise import noise
 from ci_eval.comparison import Comparison, pair_up
@@ -18,8 +19,9 @@ from ci_eval.judgement.asking import SIDES, Asking
 from ci_eval.judgement.budgets import Work
 from ci_eval.judgement.first_pass import FirstPass, first_pass
 from ci_eval.judgement.rerun import Reruns
+from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
-from ci_eval.outcome.model import AnchorOutcome, SuiteOutcome
+from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
 from ci_eval.plan.subset import LEAST_CASES, Plan
 from ci_eval.records import Record
 from ci_eval.runner.evaluator import always
@@ -61,6 +63,7 @@ class Judgement:
         """Raises InputError for a candidate that cannot be rendered."""
         prepared = self.work.prepared
         asking = Asking(prepared.suite, self.work.evaluators, self.session)
+        naive = self._naive()
         self._expect_prices()
         first = first_pass(prepared, self.plan.cases, asking, may_start=self._may_start())
         reruns = Reruns(asking, first)
@@ -69,7 +72,25 @@ class Judgement:
         dimensions = decide(comparison, confirmation)
         anchor = self._anchor(reruns, comparison, dimensions)
         self._time(reruns)
-        return self._told(first, reruns, confirmation, comparison, dimensions, anchor)
+        told = self._told(first, reruns, confirmation, comparison, dimensions, anchor)
+        return replace(told, naive=self._beside(naive, comparison))
+
+    def _naive(self) -> Mapping[str, Record]:
+        """The naive target's answers to the cases of the plan: before any money is spent, since it may be refused."""
+        suite = self.work.prepared.suite
+        if suite.policy.naive is None:
+            return {}
+        evaluator = suite.naive_evaluator(suite.policy.naive)
+        jobs = evaluator.jobs([suite.golden.cases[name] for name in self.plan.cases], 1)
+        return {job.case.id: evaluator.ask(job, self.session.deadline) for job in jobs}
+
+    def _beside(self, naive: Mapping[str, Record], comparison: Comparison) -> NaiveOutcome | None:
+        suite = self.work.prepared.suite
+        if suite.policy.naive is None:
+            return None
+        pairs = pair_up(comparison.cases, suite.scorers, naive, comparison.candidate)
+        least = Fraction(str(suite.policy.naive.least_margin))
+        return NaiveOutcome(suite.policy.naive.type, margins(pairs, suite.scorers.dimensions(), least))
 
     def _expect_prices(self) -> None:
         """So that the first calls under way do not overspend before one of them is paid."""
@@ -151,6 +172,7 @@ class Judgement:
             fresh={side: reruns.of_this_job(side) for side in SIDES},
             noise=noise(confirmation.question.cells, prepared.stored),
             anchor=anchor,
+            weights={name: Fraction(str(weight)) for name, weight in suite.policy.weights.items()},
         )
 
     def _compare(self, reruns: Reruns, confirmation: Confirmation) -> Comparison:

@@ -5,7 +5,7 @@ Plain data. Strings that came from elsewhere are `Untrusted`; the bare ones are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -20,6 +20,7 @@ from ci_eval.datasets import Leak
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
+from ci_eval.naive.margin import Margin
 from ci_eval.outcome.increases import Increase, increases
 from ci_eval.plan.subset import Budget
 from ci_eval.records import Header, Record
@@ -66,6 +67,22 @@ class AnchorOutcome:
 
 
 @dataclass(frozen=True)
+class NaiveOutcome:
+    """The candidate beside a target that costs next to nothing."""
+
+    kind: str
+    margins: tuple[Margin, ...]
+
+
+class Overall(NamedTuple):
+    """The weighted mean of a suite's dimensions, on the 0-100 scale: told, and not gated."""
+
+    base: Fraction
+    candidate: Fraction
+    drop: Fraction
+
+
+@dataclass(frozen=True)
 class SuiteOutcome:
     """One suite that was judged."""
 
@@ -100,6 +117,9 @@ class SuiteOutcome:
     noise: Mapping[str, Noise] = field(default_factory=dict)
     """By dimension, how far main differs from itself; empty where main has no two runs."""
     anchor: AnchorOutcome | None = None
+    naive: NaiveOutcome | None = None
+    weights: Mapping[str, Fraction] = field(default_factory=dict)
+    """How much a dimension counts in the overall score; 1 where it is not named."""
 
     @property
     def verdict(self) -> Verdict:
@@ -116,6 +136,20 @@ class SuiteOutcome:
     def part(self) -> bool:
         """Whether only some of the golden cases were run."""
         return len(self.comparison.cases) < self.golden_cases
+
+    @cached_property
+    def overall(self) -> Overall | None:
+        """None of one dimension, which is all there is, and where a dimension has no score."""
+        weights = [self.weights.get(one.name, Fraction(1)) for one in self.dimensions]
+        scores = [(one.base, one.candidate, one.drop) for one in self.dimensions]
+        if len(scores) < 2 or any(None in one for one in scores):
+            return None
+
+        def mean(values: Iterable[Fraction | None]) -> Fraction:
+            parts = (weight * (value or 0) for weight, value in zip(weights, values, strict=True))
+            return sum(parts, Fraction(0)) / sum(weights, Fraction(0))
+
+        return Overall(*map(mean, zip(*scores, strict=True)))
 
     @cached_property
     def gated(self) -> tuple[Pair, ...]:

@@ -14,9 +14,11 @@ from ci_eval.comparison import Comparison, Effect, Pair, effects
 from ci_eval.confirm.evidence import Cell, Flip, Tally
 from ci_eval.datasets import Leak
 from ci_eval.golden.cases import Edits
+from ci_eval.naive.margin import Margin
 from ci_eval.outcome.increases import Increase
-from ci_eval.outcome.model import AnchorOutcome, ChangeNote, GateOutcome, SuiteOutcome
+from ci_eval.outcome.model import AnchorOutcome, ChangeNote, GateOutcome, NaiveOutcome, Overall, SuiteOutcome
 from ci_eval.records import Record
+from ci_eval.report.beside import means
 from ci_eval.report.cases import pairs_of
 from ci_eval.report.json_figures import figures, sides
 from ci_eval.report.numbers import between, decimal, digits_for
@@ -78,8 +80,11 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "golden_cases": suite.golden_cases,
         "cases": len(suite.comparison.cases),
         "dimensions": [_dimension(result) for result in suite.dimensions],
+        "overall": _overall(suite.overall),
         "increases": [_increase(one) for one in suite.increases],
         "anchor": _anchor(suite.anchor),
+        "criteria": _criteria(suite.comparison),
+        "naive": _naive(suite.naive),
         "noise": {_text(name): round(float(found.differing), 6) for name, found in suite.noise.items()},
         "notes": [_note(note) for note in suite.notes],
         "broken": [_broken(pair, comparison, show=show) for pair in _stayed_broken(suite)],
@@ -101,6 +106,38 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "candidate": candidate,
         **figures(suite),
         "calls": suite.calls,
+    }
+
+
+def _overall(found: Overall | None) -> dict[str, str | None] | None:
+    return {name: _score(value) for name, value in found._asdict().items()} if found else None
+
+
+def _criteria(comparison: Comparison) -> list[dict[str, Any]]:
+    base, candidate = means(comparison.base.values()), means(comparison.candidate.values())
+    return [
+        {
+            "scorer": _text(scorer),
+            "criterion": _text(name),
+            "base": base.get((scorer, name)),
+            "candidate": candidate.get((scorer, name)),
+        }
+        for scorer, name in dict.fromkeys((*base, *candidate))
+    ]
+
+
+def _naive(found: NaiveOutcome | None) -> dict[str, Any] | None:
+    return {"type": found.kind, "margins": [_margin(one) for one in found.margins]} if found else None
+
+
+def _margin(one: Margin) -> dict[str, Any]:
+    return {
+        "dimension": _text(one.dimension),
+        "naive": _score(one.naive),
+        "candidate": _score(one.model),
+        "gain": _score(one.gain),
+        "interval": [round(end, 4) for end in one.interval] if one.interval else None,
+        "thin": one.thin,
     }
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 
 from ci_eval.changes import Role
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
-from ci_eval.report import limits
+from ci_eval.report import beside, limits
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts
 from ci_eval.report.document import (
@@ -64,6 +64,8 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from golden_set(suite)
     yield from leaks(suite.leaks)
     yield from groups(suite)
+    yield from beside.criteria(suite)
+    yield from beside.naive(suite)
     yield from performance(suite)
     yield from traffic(suite)
     yield from lost(suite.comparison, show=show)
@@ -79,7 +81,7 @@ def _problem(outcome: GateOutcome) -> Iterator[Section]:
 
 def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
     headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
-    rows = (*(_dimension(result) for result in suite.dimensions), *limits.rows(suite))
+    rows = (*(_dimension(result) for result in suite.dimensions), *beside.overall(suite), *limits.rows(suite))
     table = Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
     name = Untrusted(suite.suite) if named else None
     return Section("Dimensions", (table, *_about_scores(suite)), importance=100, folded=False, suite=name)

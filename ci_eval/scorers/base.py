@@ -109,6 +109,11 @@ class ScorerPolicy(Strict):
         """The score at which a cell passes."""
         return 0.5
 
+    @property
+    def paid(self) -> bool:
+        """Whether scoring asks a provider."""
+        return getattr(self, "provider", None) is not None
+
     def files(self) -> tuple[str, ...]:
         """Files of the base commit that this scorer reads."""
         return ()

@@ -75,6 +75,11 @@ class ScorerSet:
     def all(self) -> Iterable[Scorer]:
         return (*self.shared, *(scorer for scorers in self.by_case.values() for scorer in scorers))
 
+    def free(self) -> ScorerSet:
+        """Those that ask no provider."""
+        by_case = {case: tuple(one for one in own if not one.policy.paid) for case, own in self.by_case.items()}
+        return ScorerSet(tuple(one for one in self.shared if not one.policy.paid), by_case)
+
     def for_case(self, case: Case) -> tuple[Scorer, ...]:
         own = self.by_case.get(case.id, ())
         return (*(scorer for scorer in self.shared if scorer.policy.applies(case)), *own)

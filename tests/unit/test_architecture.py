@@ -25,6 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "judgement report",
         "outcome",
         "evaluation versus",
+        "naive",
         "runner figures verdict",
         "targets baseline comparison",
         "scorers records datasets prices",
