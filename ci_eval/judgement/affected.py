@@ -21,6 +21,7 @@ from ci_eval.judgement.first_pass import FirstPass, first_pass
 from ci_eval.judgement.rerun import Reruns
 from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
+from ci_eval.outcome.data import data
 from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
 from ci_eval.plan.subset import LEAST_CASES, Plan
 from ci_eval.records import Record
@@ -160,6 +161,7 @@ class Judgement:
             flips=confirmation.flips,
             quarantined=tuple(sorted(confirmation.question.quarantined)),
             notes=explain.notes(prepared.change, base, candidate),
+            data=data(prepared.change, base, candidate),
             edits=edits,
             new_cases=new_cases,
             leaks=leaks,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci_eval import datasets
 from ci_eval.config import NaivePolicy
+from ci_eval.datasets.rows import read as read_rows
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case, clusters_of
@@ -76,7 +76,7 @@ def _filled(answer: str, case: Case) -> str:
 
 def _rows(policy: NaivePolicy, snapshot: Snapshot) -> list[Example]:
     assert policy.from_ is not None  # noqa: S101 - the caller has looked
-    rows = [row for path in snapshot.glob(policy.from_) for row in datasets.read(snapshot, path)]
+    rows = [row for path in snapshot.glob(policy.from_) for row in read_rows(snapshot, path)]
     return [Example(row.input, _answer(row.output), ("row", number)) for number, row in enumerate(rows)]
 
 

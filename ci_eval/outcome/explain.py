@@ -6,20 +6,19 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ci_eval import datasets
 from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes, settings
 from ci_eval.config import Config
 from ci_eval.confirm.evidence import Key
-from ci_eval.datasets import Leak
+from ci_eval.datasets.changes import compare
+from ci_eval.datasets.contamination import Leak, leaks_in_rows, leaks_in_text
 from ci_eval.evaluation.suite import Side, Suite
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
+from ci_eval.outcome.data import is_read, read
 from ci_eval.outcome.model import ChangeNote
 from ci_eval.snapshot import Snapshot
 from ci_eval.stats import points
 from ci_eval.text import Untrusted
-
-_ROW_ROLES = frozenset({"dataset", "examples", "training rows"})
 
 
 def notes(changes: SuiteChanges, base: Side, candidate: Side) -> tuple[ChangeNote, ...]:
@@ -38,7 +37,7 @@ def _note(change: FileChange, base: Side, candidate: Side) -> ChangeNote:
         return ChangeNote("prompt", path, tuple(words), line_diff(before, after))
     if change.role == "model":
         words += setting_changes(_model_settings(base, old), _model_settings(candidate, new))
-    elif change.role in _ROW_ROLES and change.path.endswith((".jsonl", ".json", ".csv", ".yaml", ".yml")):
+    elif is_read(change):
         words += _row_words(change.path, base, candidate)
     else:
         words.append(Untrusted(change.kind))
@@ -61,8 +60,7 @@ def _prompt_text(side: Side) -> bytes:
 
 
 def _row_words(path: str, base: Side, candidate: Side) -> list[Untrusted]:
-    before, after = (_rows(side, path) for side in (base, candidate))
-    change = datasets.compare(before, after)
+    change = compare(read(base, path), read(candidate, path))
     if not change.added and not change.removed and not change.relabelled:
         return [Untrusted(f"{change.kept} rows, the same as before in another order")]
     relabelled = [f"{change.relabelled} with the same input and another output"] if change.relabelled else []
@@ -74,27 +72,22 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _rows(side: Side, path: str) -> list[datasets.Row]:
-    return datasets.read(side.snapshot, path) if side.snapshot.has(path) else []
-
-
 # --- contamination ----------------------------------------------------------------------------------------------------
 
 
 def leaks(cases: Sequence[Case], base: Side, candidate: Side) -> tuple[tuple[Leak, ...], int]:
     """Golden cases that this change puts where the model learns from, and how many were there before it."""
-    before = {(leak.case, leak.part, leak.file) for leak in _row_leaks(cases, base)}
     now = _row_leaks(cases, candidate)
+    before = {(leak.case, leak.part, leak.file) for leak in (_row_leaks(cases, base) if now else ())}
     new = [leak for leak in now if (leak.case, leak.part, leak.file) not in before]
     if candidate.target.prompt:
         added = added_lines(_prompt_text(base), _prompt_text(candidate))
-        new += datasets.leaks_in_text(cases, added, candidate.target.prompt.path)
+        new += leaks_in_text(cases, added, candidate.target.prompt.path)
     return tuple(new), len(now) - sum(1 for leak in new if leak.line is not None)
 
 
 def _row_leaks(cases: Sequence[Case], side: Side) -> list[Leak]:
-    rows = [row for path in _learnt_from(side) for row in _rows(side, path)]
-    return datasets.leaks_in_rows(cases, rows)
+    return leaks_in_rows(cases, [row for path in _learnt_from(side) for row in read(side, path)])
 
 
 def _learnt_from(side: Side) -> list[str]:

@@ -16,11 +16,12 @@ from ci_eval.changes import Changes
 from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, passed_cases
 from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
-from ci_eval.datasets import Leak
+from ci_eval.datasets.contamination import Leak
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
 from ci_eval.naive.margin import Margin
+from ci_eval.outcome.data import DataOutcome
 from ci_eval.outcome.increases import Increase, increases
 from ci_eval.plan.subset import Budget
 from ci_eval.records import Header, Record
@@ -118,6 +119,8 @@ class SuiteOutcome:
     """By dimension, how far main differs from itself; empty where main has no two runs."""
     anchor: AnchorOutcome | None = None
     naive: NaiveOutcome | None = None
+    data: tuple[DataOutcome, ...] = ()
+    """Files of rows that the pull request changes."""
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     """How much a dimension counts in the overall score; 1 where it is not named."""
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from ci_eval.comparison import Comparison, Effect, Pair, effects
 from ci_eval.confirm.evidence import Flip, Key, Tally
-from ci_eval.datasets import Leak
+from ci_eval.datasets.contamination import Leak
 from ci_eval.outcome.model import SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.document import (
@@ -235,5 +235,4 @@ def leaks(leaks: Sequence[Leak]) -> Iterator[Section]:
 def _leak(leak: Leak) -> tuple[Text, ...]:
     where = leak.file if leak.line is None else f"{leak.file}:{leak.line}"
     part = leak.part if leak.part in {"input", "answer"} else Untrusted(leak.part)
-    match = "word for word" if leak.exact else "same words"
-    return (Untrusted(leak.case),), (part,), (Untrusted(where),), (match,)
+    return (Untrusted(leak.case),), (part,), (Untrusted(where),), (leak.match,)

@@ -12,9 +12,10 @@ from typing import Any
 from ci_eval.changes import SuiteChanges
 from ci_eval.comparison import Comparison, Effect, Pair, effects
 from ci_eval.confirm.evidence import Cell, Flip, Tally
-from ci_eval.datasets import Leak
+from ci_eval.datasets.contamination import Leak
 from ci_eval.golden.cases import Edits
 from ci_eval.naive.margin import Margin
+from ci_eval.outcome.data import DataOutcome
 from ci_eval.outcome.increases import Increase
 from ci_eval.outcome.model import AnchorOutcome, ChangeNote, GateOutcome, NaiveOutcome, Overall, SuiteOutcome
 from ci_eval.records import Record
@@ -87,6 +88,7 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "naive": _naive(suite.naive),
         "noise": {_text(name): round(float(found.differing), 6) for name, found in suite.noise.items()},
         "notes": [_note(note) for note in suite.notes],
+        "data": [_data(one) for one in suite.data],
         "broken": [_broken(pair, comparison, show=show) for pair in _stayed_broken(suite)],
         "repaired": _texts(case for case, stays in suite.repaired.items() if stays),
         "flips": [_flip(flip, suite.fates[key]) for key, flip in suite.flips.items()],
@@ -106,6 +108,17 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "candidate": candidate,
         **figures(suite),
         "calls": suite.calls,
+    }
+
+
+def _data(one: DataOutcome) -> dict[str, Any]:
+    return {
+        "path": _text(one.path),
+        "rows": one.rows,
+        "changes": vars(one.changes),
+        "refused": [{"line": row.line, "why": _text(row.why)} for row in one.refused],
+        "duplicates": {name: getattr(one.duplicates, name) for name in ("exact", "contradicting", "near")},
+        "shifts": [{"field": _text(shift.field), "moved": round(float(shift.moved), 4)} for shift in one.shifts],
     }
 
 
@@ -262,5 +275,5 @@ def _leak(leak: Leak) -> dict[str, Any]:
         "part": _text(leak.part),
         "file": _text(leak.file),
         "line": leak.line,
-        "exact": leak.exact,
+        "match": leak.match,
     }

@@ -9,7 +9,7 @@ from typing import get_args
 
 from ci_eval.changes import Role
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
-from ci_eval.report import beside, limits
+from ci_eval.report import beside, data, limits
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts
 from ci_eval.report.document import (
@@ -57,7 +57,9 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from _warnings(suite)
     yield from flaky(suite.quarantined)
     yield from systematic(suite)
+    yield from data.refused(suite)
     yield from _changed(suite.notes, show=show)
+    yield from data.data(suite)
     yield from broken(suite, show=show)
     yield from went(suite, show=show)
     yield from repaired(suite.repaired)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ci_eval import datasets
 from ci_eval.config import ProviderPolicy, Subject
+from ci_eval.datasets.rows import read as read_rows
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Labelled, Message, Request
@@ -128,7 +128,7 @@ def load(
     prompt = prompt_file.load(snapshot, subject.prompt)
     model = _model(snapshot, subject, prompt, providers, provider)
     examples = _examples(snapshot, subject)
-    train = tuple(row.labelled() for row in datasets.read(snapshot, model.train)) if model.train else ()
+    train = tuple(row.labelled() for row in read_rows(snapshot, model.train)) if model.train else ()
     return ChatTarget(prompt, user, model, examples, train)
 
 
@@ -157,7 +157,7 @@ def _model(
 def _examples(snapshot: Snapshot, subject: Subject) -> tuple[Labelled, ...]:
     if subject.examples is None:
         return ()
-    rows = datasets.read(snapshot, subject.examples.from_)[: subject.examples.k]
+    rows = read_rows(snapshot, subject.examples.from_)[: subject.examples.k]
     if len(rows) < subject.examples.k:
         problem = f"has {len(rows)} rows where examples.k asks for {subject.examples.k}"
         raise InputError(problem, remedy="add rows or lower k", file=subject.examples.from_)

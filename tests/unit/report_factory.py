@@ -14,7 +14,7 @@ from ci_eval.comparison import Comparison, Pair
 from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Key, Stored
 from ci_eval.confirm.machine import Confirmation, Rerun, Result, start
-from ci_eval.datasets import Leak
+from ci_eval.datasets.contamination import Leak
 from ci_eval.golden.cases import Case, Edits
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.records import CellResult, Fingerprint, Header, Record
@@ -197,7 +197,7 @@ def full(text: str = "ordinary", *, id_text: str = "case") -> GateOutcome:
         notes=(ChangeNote("prompt", hostile, (hostile, hostile), hostile), ChangeNote(text, hostile, (hostile,))),
         edits=Edits(("new-1", "new-2"), ("gone-1",), ("other-1",)),
         new_cases={"new-1": record("new-1", cell(False, reason=text), output=text)},
-        leaks=(Leak(names[0], "input", text, 7, True), Leak(names[1], "answer", text, None, False)),
+        leaks=(Leak(names[0], "input", text, 7, "word for word"), Leak(names[1], "answer", text, None, "same words")),
         warnings=(hostile,),
     )
     return outcome(one, policy_notes=(hostile,), problem=hostile)
@@ -228,7 +228,7 @@ def realistic() -> GateOutcome:
             ),
             edits=Edits(("refund-091", "refund-092"), ("refund-004",), ()),
             new_cases={name: record(name, cell()) for name in ("refund-091", "refund-092")},
-            leaks=(Leak("case-0007", "input", "golden/helpdesk/train.jsonl", 41, False),),
+            leaks=(Leak("case-0007", "input", "golden/helpdesk/train.jsonl", 41, "same words"),),
         ),
         policy_notes=(Untrusted("golden/helpdesk/cases/billing.jsonl changes: helpdesk is judged by main's version"),),
     )

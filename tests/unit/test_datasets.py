@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import case, held, jsonl
 
-from ci_eval.datasets import Leak, Row, RowChanges, compare, leaks_in_rows, leaks_in_text, normalised, read
+from ci_eval.datasets.changes import RowChanges, compare
+from ci_eval.datasets.contamination import Leak, leaks_in_rows, leaks_in_text, normalised
+from ci_eval.datasets.rows import Row, read
 from ci_eval.errors import InputError
 from ci_eval.text import JSON
 
 
 def rows(*values: JSON) -> list[Row]:
-    return read(held({"d.jsonl": jsonl(*values)}), "d.jsonl")
+    return list(read(held({"d.jsonl": jsonl(*values)}), "d.jsonl"))
 
 
 def openai(*turns: tuple[str, Any]) -> dict[str, Any]:
@@ -159,19 +161,19 @@ GOLDEN = case("refund-1", input=ASKED, expected={"reply": SAID, "category": "bil
 )
 def test_an_input_that_is_learnt_word_for_word_or_nearly(text: str, exact: bool) -> None:
     assert leaks_in_rows([GOLDEN], rows({"input": text, "output": "x"})) == [
-        Leak("refund-1", "input", "d.jsonl", 1, exact)
+        Leak("refund-1", "input", "d.jsonl", 1, "word for word" if exact else "same words")
     ]
 
 
 @pytest.mark.parametrize("output", [SAID, json.dumps({"reply": SAID}), json.dumps([{"deep": [SAID]}])])
 def test_an_answer_that_is_learnt_also_as_a_part_of_json(output: str) -> None:
     (found,) = leaks_in_rows([GOLDEN], rows({"input": "x", "output": output}))
-    assert (found.part, found.exact) == ("answer", True)
+    assert (found.part, found.match) == ("answer", "word for word")
 
 
 def test_the_exact_row_is_the_one_that_is_named() -> None:
     (found,) = leaks_in_rows([GOLDEN], rows({"input": ASKED.lower(), "output": "x"}, {"input": ASKED, "output": "x"}))
-    assert (found.line, found.exact) == (2, True)
+    assert (found.line, found.match) == (2, "word for word")
 
 
 @pytest.mark.parametrize(
@@ -196,8 +198,8 @@ def test_short_texts_are_everybodys() -> None:
 def test_a_prompt_that_quotes_a_case() -> None:
     prompt = f"Examples:\nQ: where is MY money,\n please\nA: {SAID}\n"
     assert leaks_in_text([GOLDEN], prompt, "prompt.md") == [
-        Leak("refund-1", "input", "prompt.md", None, False),
-        Leak("refund-1", "answer", "prompt.md", None, True),
+        Leak("refund-1", "input", "prompt.md", None, "same words"),
+        Leak("refund-1", "answer", "prompt.md", None, "word for word"),
     ]
     assert leaks_in_text([GOLDEN], "Somewhere is my money, pleased", "prompt.md") == []
 
@@ -206,8 +208,8 @@ def test_every_text_of_an_input_is_looked_for() -> None:
     talk = case(input=[{"role": "user", "content": ASKED}, {"role": "user", "content": "And where is it now?"}])
     form = case(input={"question": ASKED})
     assert leaks_in_rows([talk, form], rows({"input": ASKED, "output": "x"})) == [
-        Leak("one", "input", "d.jsonl", 1, True),
-        Leak("one", "input", "d.jsonl", 1, True),
+        Leak("one", "input", "d.jsonl", 1, "word for word"),
+        Leak("one", "input", "d.jsonl", 1, "word for word"),
     ]
 
 

@@ -12,8 +12,9 @@ import pytest
 from making import PATIENT, held
 
 from ci_eval import config as configs
-from ci_eval import datasets
 from ci_eval.config import Config
+from ci_eval.datasets.contamination import leaks_in_rows, leaks_in_text
+from ci_eval.datasets.rows import read
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.full_run import FullRun
 from ci_eval.evaluation.suite import LAPTOP, Session, Suite
@@ -152,12 +153,12 @@ def test_no_two_cases_share_eight_words_in_a_row(cases: list[Case]) -> None:
 
 
 def test_no_case_stands_in_the_training_rows_or_the_prompt(cases: list[Case], at: Snapshot) -> None:
-    assert datasets.leaks_in_rows(cases, datasets.read(at, TRAIN)) == []
-    assert datasets.leaks_in_text(cases, at.read("golden/helpdesk/prompt.md").decode(), "prompt.md") == []
+    assert leaks_in_rows(cases, read(at, TRAIN)) == []
+    assert leaks_in_text(cases, at.read("golden/helpdesk/prompt.md").decode(), "prompt.md") == []
 
 
 def test_no_case_shares_eight_words_in_a_row_with_a_training_row(cases: list[Case], at: Snapshot) -> None:
-    learnt = {words for row in datasets.read(at, TRAIN) for words in _runs(row.input, 8)}
+    learnt = {words for row in read(at, TRAIN) for words in _runs(row.input, 8)}
     assert [case.id for case in cases for text in _texts(case) if _runs(text, 8) & learnt] == []
 
 

@@ -105,7 +105,7 @@ def test_cases_by_what_became_of_them() -> None:
     assert found["edits"] == {"added": ["new-1", "new-2"], "removed": ["gone-1"], "rewritten": ["other-1"]}
     assert found["new_cases"] == [{"case": "new-1", "scores": 1, "failed": ["exact"]}]
     assert found["with_new_cases"] == [{"dimension": "task_accuracy", "without": "50.0000", "whole": "33.3333"}]
-    assert found["leaks"][0] == {"case": "case-1", "part": "input", "file": "text", "line": 7, "exact": True}
+    assert found["leaks"][0] == {"case": "case-1", "part": "input", "file": "text", "line": 7, "match": "word for word"}
 
 
 class TestFigures:

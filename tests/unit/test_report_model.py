@@ -30,7 +30,7 @@ from report_factory import (
 
 from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Stored
-from ci_eval.datasets import Leak
+from ci_eval.datasets.contamination import Leak
 from ci_eval.golden.cases import Edits
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report.document import Entries, Sides
@@ -224,7 +224,10 @@ class TestGoldenSet:
         assert "With 1 new case behaviour would be 0.0; without, it has no score." in words
 
     def test_contamination(self) -> None:
-        leaks = (Leak("a", "input", "train.jsonl", 3, True), Leak("b", "answer", "prompt.md", None, False))
+        leaks = (
+            Leak("a", "input", "train.jsonl", 3, "word for word"),
+            Leak("b", "answer", "prompt.md", None, "same words"),
+        )
         assert rows(outcome(suite(leaks=leaks)), "Contamination") == [
             ["a", "input", "train.jsonl:3", "word for word"],
             ["b", "answer", "prompt.md", "same words"],

@@ -1,0 +1,1 @@
+"""Fine-tune and few-shot datasets: what their rows say, and what is wrong with them. Pure."""
