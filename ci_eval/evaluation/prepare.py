@@ -110,11 +110,25 @@ class Preparation:
         if refused:
             raise Inconclusive(refused)
         named_by = self.head if change.suite in self.head.policy.suites else self.main
+        if named_by is self.main:
+            self._refuse_to_judge_nothing(change.suite)
         candidate = suite.side(self.candidate, named_by)
         theirs = golden_cases.load(self.candidate, named_by.policy.suites[change.suite].golden_patterns)
         with about_main():
             recalled, objection = self._recall(suite, base)
         return Prepared(suite, change, base, candidate, theirs, recalled, objection)
+
+    def _refuse_to_judge_nothing(self, suite: str) -> None:
+        """A suite that head removes is still judged, by main's policy; without its files that cannot be done."""
+        subject = self.main.subject(suite)
+        for path in (subject.prompt, subject.model):
+            if path and not self.candidate.has(path):
+                problem = f"suite {suite} is removed together with {path}, so nothing shows what became of it"
+                raise InputError(
+                    problem,
+                    remedy="remove the suite first, and its files in the next pull request",
+                    file=self.main.path,
+                )
 
     def _recall(self, suite: Suite, base: Side) -> tuple[Recalled | None, str | None]:
         """A service may have been deployed anew since main's runs were stored: it is asked for main too."""

@@ -97,6 +97,17 @@ def test_24_inputs_of_a_workflow_only_tighten(asked: Fraction, main: Fraction, o
     assert found.usd(None) == float(asked)
 
 
+def test_24_a_suite_and_its_prompt_do_not_go_in_one_pull_request(repo: Repo, tmp_path: Path) -> None:
+    """Or nothing would show what a renamed prompt does."""
+    other = "  other:\n    target: {prompt: other.md, model: model.yaml}\n    golden: golden/*.jsonl\n    scorers:\n"
+    product = Product.new(repo, tmp_path / "out", policy=POLICY.replace("suites:\n", f"suites:\n{other}{SCORERS}"))
+    repo.write("other.md", PROMPT)
+    repo.commit("two suites")
+    with pytest.raises(CiEvalError, match="remove the suite first, and its files in the next pull request"):
+        product.gate({"ci-eval.yaml": POLICY, "other.md": None})
+    assert product.gate({"ci-eval.yaml": POLICY}).verdict.exit_code == EXIT_PASS
+
+
 # --- 29: baseline in the pull request ---------------------------------------------------------------------------------
 
 
