@@ -11,7 +11,7 @@ from importlib import import_module
 
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.reader import Document, validate
-from ci_eval.scorers.base import Answer, Resources, Score, ScorerPolicy, Scoring
+from ci_eval.scorers.base import Answer, Resources, Score, ScorerPolicy, Scoring, binary
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import canonical
 
@@ -58,7 +58,8 @@ class BoundScorer:
         return self.scorer.policy.applies(case)
 
     def score(self, answer: Answer, case: Case) -> Score:
-        return self.scoring(answer, case)
+        seen = self.scorer.policy.looked_at(answer)
+        return self.scoring(seen, case) if seen else binary(False, f"no step with {canonical(self.scorer.policy.step)}")
 
 
 @dataclass(frozen=True)
