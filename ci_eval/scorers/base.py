@@ -129,6 +129,10 @@ class ScorerPolicy(Strict):
         """The score at which a cell passes."""
         return 0.5
 
+    def beside(self, others: Sequence[ScorerPolicy]) -> ScorerPolicy:  # noqa: ARG002 - few ask
+        """Itself, knowing the suite's other scorers."""
+        return self
+
     def files(self) -> tuple[str, ...]:
         """Files of the base commit that this scorer reads."""
         return ()

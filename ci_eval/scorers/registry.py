@@ -18,9 +18,13 @@ from ci_eval.text import canonical
 SCORERS: Mapping[str, str] = {
     "contains": "ci_eval.scorers.contains:Contains",
     "exact": "ci_eval.scorers.exact:Exact",
+    "fields": "ci_eval.scorers.fields:Fields",
+    "format": "ci_eval.scorers.format:Format",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "numeric": "ci_eval.scorers.numeric:Numeric",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
+    "retrieval": "ci_eval.scorers.retrieval:Retrieval",
     "similarity": "ci_eval.scorers.similarity:Similarity",
 }
 
@@ -99,8 +103,13 @@ def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:
             problem = f'the scorer "{scorer.name}" has nothing to look at in any golden case'
             raise part.error(("field",), problem, "correct its field, give the cases what they expect, or remove it")
         shared.append(scorer)
-    by_case = {case.id: _of_case(golden, case) for case in golden.cases.values() if case.scorers}
-    return ScorerSet(tuple(shared), by_case)
+    by_case = {case.id: _beside(shared, _of_case(golden, case)) for case in golden.cases.values() if case.scorers}
+    return ScorerSet(_beside(shared, shared), by_case)
+
+
+def _beside(shared: Sequence[Scorer], scorers: Sequence[Scorer]) -> tuple[Scorer, ...]:
+    policies = [scorer.policy for scorer in shared]
+    return tuple(replace(scorer, policy=scorer.policy.beside(policies)) for scorer in scorers)
 
 
 def _of_case(golden: GoldenSet, case: Case) -> tuple[Scorer, ...]:
