@@ -126,8 +126,8 @@ class ScorerPolicy(Strict):
 
     @property
     def threshold(self) -> float:
-        """The score at which a cell passes."""
-        return 0.5
+        """The score at which a cell passes: a graded scorer's `pass_at`."""
+        return float(getattr(self, "pass_at", 0.5))
 
     def beside(self, others: Sequence[ScorerPolicy]) -> ScorerPolicy:  # noqa: ARG002 - few ask
         """Itself, knowing the suite's other scorers."""

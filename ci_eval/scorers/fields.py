@@ -38,10 +38,6 @@ class Fields(Comparing):
     pass_at: PassAt = 1
     """The least score that passes; 1: all of it, and nothing else."""
 
-    @property
-    def threshold(self) -> float:
-        return self.pass_at
-
     def applies(self, case: Case) -> bool:
         return isinstance(self.expected(case), dict | list)
 

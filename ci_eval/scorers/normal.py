@@ -16,7 +16,8 @@ Normal = Literal["case", "whitespace", "punctuation", "accents", "unicode"]
 
 # Whose signs are no punctuation: 3.5 is not 35, and -5 is not 5.
 _NUMBER = re.compile(r"((?:(?<!\w)-)?(?:(?<!\w)\.)?[0-9]+(?:[-.,:/][0-9]+)*)")
-_BLANKS = re.compile(r"\s+")
+_DIGIT = re.compile("[0-9]")
+_BLANKS = re.compile(r"\s\s+|[^\S ]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _MOST_MARKS = 30
 """On one letter, as in Unicode's stream-safe text: no language needs more, and ordering them takes quadratic time."""
@@ -37,7 +38,7 @@ def normalised(text: str, kinds: Collection[Normal]) -> str:
     if "unicode" in kinds:  # folding case takes some letters apart again
         text = _composed("NFKC", text)
     if "punctuation" in kinds:
-        parts = _NUMBER.split(text)
+        parts = _NUMBER.split(text) if _DIGIT.search(text) else [text]
         text = "".join(part if number % 2 else part.translate(_punctuation()) for number, part in enumerate(parts))
     return _BLANKS.sub(" ", text) if "whitespace" in kinds else text
 
@@ -52,10 +53,13 @@ def folded(value: JSON, kinds: Collection[Normal]) -> JSON:
 
 
 def _composed(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize(form, _stream_safe(text))
+    return text if text.isascii() else unicodedata.normalize(form, stream_safe(text))
 
 
-def _stream_safe(text: str) -> str:
+def stream_safe(text: str) -> str:
+    """A text that is normalised in linear time: of the marks on one letter, the first thirty."""
+    if text.isascii():
+        return text
     runs = ("".join(run)[: _MOST_MARKS if marks else None] for marks, run in groupby(text, _is_mark))
     return "".join(runs)
 

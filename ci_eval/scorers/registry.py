@@ -16,16 +16,22 @@ from ci_eval.snapshot import Snapshot
 from ci_eval.text import canonical
 
 SCORERS: Mapping[str, str] = {
+    "bleu": "ci_eval.scorers.bleu:Bleu",
+    "chrf": "ci_eval.scorers.bleu:Chrf",
     "contains": "ci_eval.scorers.contains:Contains",
     "exact": "ci_eval.scorers.exact:Exact",
     "fields": "ci_eval.scorers.fields:Fields",
     "format": "ci_eval.scorers.format:Format",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "language": "ci_eval.scorers.language:Language",
+    "length": "ci_eval.scorers.length:Length",
     "numeric": "ci_eval.scorers.numeric:Numeric",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
     "retrieval": "ci_eval.scorers.retrieval:Retrieval",
+    "rouge": "ci_eval.scorers.rouge:Rouge",
     "similarity": "ci_eval.scorers.similarity:Similarity",
+    "token_f1": "ci_eval.scorers.token_f1:TokenF1",
 }
 
 

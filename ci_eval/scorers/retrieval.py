@@ -42,10 +42,6 @@ class Retrieval(Comparing):
     pass_at: PassAt = 1
     """The least score that passes."""
 
-    @property
-    def threshold(self) -> float:
-        return self.pass_at
-
     def applies(self, case: Case) -> bool:
         return self.expected(case) not in (MISSING, None)
 

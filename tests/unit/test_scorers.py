@@ -503,7 +503,9 @@ def test_every_scorer_refuses_a_key_it_does_not_know() -> None:
     keys: dict[str, dict[str, Any]] = {
         "regex": {"pattern": "x"},
         "json_schema": {"schema": "s.json"},
-        "similarity": {"pass_at": 0.5},
+        "length": {"max": 5},
+        **{kind: {"pass_at": 0.5} for kind in ("similarity", "token_f1", "rouge", "bleu", "chrf")},
+        "language": {"language": "en"},
     }
     for kind in registry.SCORERS:
         error = refused({"type": kind, "wieght": 2, **keys.get(kind, {})})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from making import case, golden, held, resources, scorer_set
@@ -29,3 +32,11 @@ def refusal(scorer: dict[str, Any], expected: JSON = "yes") -> InputError | None
 
 def said(score: Score) -> str:
     return score.reason.text()
+
+
+@contextmanager
+def linear(seconds: float = 2) -> Iterator[None]:
+    """What takes time by the square of a hundred thousand characters takes far longer; of this thread's own time."""
+    started = time.thread_time()
+    yield
+    assert time.thread_time() - started < seconds
