@@ -19,6 +19,7 @@ from ci_eval.text import JSON, Untrusted, canonical
 
 Weight = Annotated[int | float, Field(gt=0, le=1000)]
 PassAt = Annotated[int | float, Field(gt=0, le=1)]
+Path = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 
 MISSING = object()
 
@@ -45,15 +46,32 @@ class Answer:
         """The whole text, or a part of a JSON answer by a dotted path (`order.items.0`); MISSING where it is not."""
         if path is None:
             return self.text
-        value = self.json
-        for part in path.split("."):
-            if isinstance(value, dict) and part in value:
-                value = value[part]
-            elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
-                value = value[int(part)]
-            else:
-                return MISSING
-        return value
+        return part_of(self.json, path)
+
+    @cached_property
+    def _steps(self) -> Sequence[Answer]:
+        found = (step.reveal() for step in self.steps)
+        return [Answer(canonical(step), self.tool_calls, self.steps) for step in found if isinstance(step, dict)]
+
+    def steps_with(self, keys: Mapping[str, JSON]) -> Sequence[Answer]:
+        """The steps that hold these values at these dotted paths, in their order, each as if it were the answer."""
+        return [step for step in self._steps if all(_is(step.field(path), value) for path, value in keys.items())]
+
+
+def part_of(value: Any, path: str) -> Any:
+    """A part of a JSON value by a dotted path; MISSING where it is not."""
+    for part in path.split("."):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return MISSING
+    return value
+
+
+def _is(got: Any, wanted: JSON) -> bool:
+    return got is not MISSING and comparable(got) == comparable(wanted)
 
 
 @dataclass(frozen=True)
@@ -101,13 +119,19 @@ class ScorerPolicy(Strict):
     """What the score speaks of; each dimension is gated alone."""
     weight: Weight = 1
     """How much its cells count within the dimension."""
-    field: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
+    field: Path | None = None
     """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
+    step: Annotated[dict[Path, str | int | bool], Field(min_length=1, max_length=10)] | None = None
+    """What a step of the pipeline holds, as in `{tool: search}`: the last such step is looked at, not the answer."""
 
     @property
     def threshold(self) -> float:
-        """The score at which a cell passes."""
-        return 0.5
+        """The score at which a cell passes: a graded scorer's `pass_at`."""
+        return float(getattr(self, "pass_at", 0.5))
+
+    def beside(self, others: Sequence[ScorerPolicy]) -> ScorerPolicy:  # noqa: ARG002 - few ask
+        """Itself, knowing the suite's other scorers."""
+        return self
 
     @property
     def paid(self) -> bool:
@@ -128,12 +152,38 @@ class ScorerPolicy(Strict):
 
     def expected(self, case: Case) -> Any:
         """What a right answer is: the case's `expected`, or the part of it that `field` names; MISSING without one."""
-        if case.expected is None:
-            return MISSING
-        expected = case.expected.reveal()
-        if self.field is None:
-            return expected
-        return Answer(canonical(expected)).field(self.field) if isinstance(expected, dict | list) else MISSING
+        return _expectation(case, self.field)
+
+    def looked_at(self, answer: Answer) -> Answer | None:
+        """What is scored: the answer, or in its place the last step that `step` describes; None where there is none."""
+        if self.step is None:
+            return answer
+        return next(iter(reversed(self.steps(answer))), None)
+
+    def steps(self, answer: Answer) -> Sequence[Answer]:
+        """All steps that `step` describes."""
+        return answer.steps_with(self.step or {})
+
+    def nothing(self) -> Score:
+        """The score of an answer that does not have what is looked at."""
+        return binary(False, f"no {self.field} in the answer" if self.field else "the answer is not JSON")
+
+
+class Comparing(ScorerPolicy):
+    """A scorer that compares with what the case expects."""
+
+    against: Path | None = None
+    """The part of the case's `expected` that is compared, where it is called otherwise than `field`."""
+
+    def expected(self, case: Case) -> Any:
+        return _expectation(case, self.against or self.field)
+
+
+def _expectation(case: Case, path: str | None) -> Any:
+    if case.expected is None:
+        return MISSING
+    expected = case.expected.reveal()
+    return expected if path is None else part_of(expected, path)
 
 
 def comparable(value: JSON) -> str:

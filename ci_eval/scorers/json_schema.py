@@ -44,9 +44,7 @@ class JsonSchema(ScorerPolicy):
         def score(answer: Answer, case: Case) -> Score:  # noqa: ARG001 - the shape is the same for every case
             value = answer.json if self.field is None else answer.field(self.field)
             if value is MISSING:
-                return binary(
-                    False, "the answer is not JSON" if self.field is None else f"no {self.field} in the answer"
-                )
+                return self.nothing()
             try:
                 error = next(iter(validator.iter_errors(value)), None)
             except (Unresolvable, RecursionError):

@@ -73,7 +73,7 @@ class Refusal(ScorerPolicy):
     def _score(self, answer: Answer, case: Case) -> Score:
         got = answer.field(self.field)
         if got is MISSING:
-            return binary(False, f"no {self.field} in the answer")
+            return self.nothing()
         if not as_text(got).strip():
             return binary(False, "says nothing")
         should = case.expectation("refuse") is True

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, ClassVar, Literal
 
 import re2
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
@@ -39,13 +40,27 @@ def _pattern(value: str) -> str:
     return value
 
 
+Count = Annotated[int, Field(ge=1, le=100)]
+
+
 class Regex(ScorerPolicy):
-    """A match anywhere in the answer; with `absent: true`, no match."""
+    """A match anywhere in the answer, or several; with `absent: true`, no match."""
 
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["regex"]
     pattern: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
     absent: bool = False
+    at_least: Count = 1
+    """How many matches there have to be, none of which overlap."""
+    at_most: Count | None = None
+
+    @model_validator(mode="after")
+    def _of_one_mind(self) -> Regex:
+        if self.absent and {"at_least", "at_most"} & self.model_fields_set:
+            raise wrong("absent, and a number of matches", "write one of them")
+        if self.at_most is not None and self.at_most < self.at_least:
+            raise wrong('"at_most" is less than "at_least"', "write the smaller number in at_least")
+        return self
 
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - the pattern is the same for every case
         return True
@@ -56,8 +71,16 @@ class Regex(ScorerPolicy):
         def score(answer: Answer, case: Case) -> Score:  # noqa: ARG001 - the pattern is the same for every case
             got = answer.field(self.field)
             if got is MISSING:
-                return binary(False, f"no {self.field} in the answer")
-            found = pattern.search(as_text(got)) is not None
-            return binary(found != self.absent, "matches" if found else "does not match")
+                return self.nothing()
+            # No further than needed, since a pattern may read all that follows for each match.
+            found = sum(1 for _ in islice(pattern.finditer(as_text(got)), (self.at_most or self.at_least) + 1))
+            if self.absent:
+                return binary(found == 0, "matches" if found else "does not match")
+            return binary(self.at_least <= found <= (self.at_most or found), self._said(found))
 
         return score
+
+    def _said(self, found: int) -> str:
+        if found < self.at_least:
+            return f"matches {found} times, not {self.at_least}" if found else "does not match"
+        return f"matches more than {self.at_most} times" if self.at_most and found > self.at_most else "matches"

@@ -11,17 +11,27 @@ from importlib import import_module
 
 from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.reader import Document, validate
-from ci_eval.scorers.base import Answer, Resources, Score, ScorerPolicy, Scoring
+from ci_eval.scorers.base import Answer, Resources, Score, ScorerPolicy, Scoring, binary
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import canonical
 
 SCORERS: Mapping[str, str] = {
+    "bleu": "ci_eval.scorers.bleu:Bleu",
+    "chrf": "ci_eval.scorers.bleu:Chrf",
     "contains": "ci_eval.scorers.contains:Contains",
     "exact": "ci_eval.scorers.exact:Exact",
+    "fields": "ci_eval.scorers.fields:Fields",
+    "format": "ci_eval.scorers.format:Format",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "language": "ci_eval.scorers.language:Language",
+    "length": "ci_eval.scorers.length:Length",
+    "numeric": "ci_eval.scorers.numeric:Numeric",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
+    "retrieval": "ci_eval.scorers.retrieval:Retrieval",
+    "rouge": "ci_eval.scorers.rouge:Rouge",
     "similarity": "ci_eval.scorers.similarity:Similarity",
+    "token_f1": "ci_eval.scorers.token_f1:TokenF1",
 }
 
 
@@ -58,7 +68,8 @@ class BoundScorer:
         return self.scorer.policy.applies(case)
 
     def score(self, answer: Answer, case: Case) -> Score:
-        return self.scoring(answer, case)
+        seen = self.scorer.policy.looked_at(answer)
+        return self.scoring(seen, case) if seen else binary(False, f"no step with {canonical(self.scorer.policy.step)}")
 
 
 @dataclass(frozen=True)
@@ -103,8 +114,13 @@ def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:
             problem = f'the scorer "{scorer.name}" has nothing to look at in any golden case'
             raise part.error(("field",), problem, "correct its field, give the cases what they expect, or remove it")
         shared.append(scorer)
-    by_case = {case.id: _of_case(golden, case) for case in golden.cases.values() if case.scorers}
-    return ScorerSet(tuple(shared), by_case)
+    by_case = {case.id: _beside(shared, _of_case(golden, case)) for case in golden.cases.values() if case.scorers}
+    return ScorerSet(_beside(shared, shared), by_case)
+
+
+def _beside(shared: Sequence[Scorer], scorers: Sequence[Scorer]) -> tuple[Scorer, ...]:
+    policies = [scorer.policy for scorer in shared]
+    return tuple(replace(scorer, policy=scorer.policy.beside(policies)) for scorer in scorers)
 
 
 def _of_case(golden: GoldenSet, case: Case) -> tuple[Scorer, ...]:

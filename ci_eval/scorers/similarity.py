@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -9,12 +10,13 @@ from pydantic import Field, model_validator
 from ci_eval.config import Name
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, PassAt, Resources, Score, ScorerPolicy, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, PassAt, Resources, Score, Scoring, as_text
+from ci_eval.scorers.references import WithReferences
 from ci_eval.text import Untrusted
 
 
-class Similarity(ScorerPolicy):
-    """Cosine of the sentence embeddings of answer and expectation; below 0 counts as 0."""
+class Similarity(WithReferences):
+    """Cosine of the sentence embeddings of answer and expectation (of several, the nearest); below 0 counts as 0."""
 
     default_dimension: ClassVar[str] = "output_quality"
     type: Literal["similarity"]
@@ -35,13 +37,17 @@ class Similarity(ScorerPolicy):
         embed = resources.embedder(self.provider, self.model) if self.provider and self.model else resources.embed
 
         def score(answer: Answer, case: Case) -> Score:
-            got, wanted = answer.field(self.field), self.expected(case)
+            got, wanted = answer.field(self.field), self.references(case)
             if got is MISSING:
-                return binary(False, f"no {self.field} in the answer")
-            if as_text(got) == as_text(wanted):  # whose cosine may be 0.9999999, below a pass_at of 1
+                return self.nothing()
+            if as_text(got) in wanted:  # whose cosine may be 0.9999999, below a pass_at of 1
                 return Score(1.0, True, Untrusted("the expected text"))
-            one, other = embed([as_text(got), as_text(wanted)])
-            cosine = min(1.0, max(0.0, float(sum(a * b for a, b in zip(one, other, strict=True)))))
+            one, *others = embed([as_text(got), *wanted])
+            cosine = max(_cosine(one, other) for other in others)
             return Score(cosine, cosine >= self.pass_at, Untrusted(f"cosine {cosine:.2f}"))
 
         return score
+
+
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    return min(1.0, max(0.0, float(sum(a * b for a, b in zip(one, other, strict=True)))))

@@ -244,7 +244,7 @@ def test_120_a_run_of_other_inputs_does_not_serve(
         ("golden/cases.jsonl", rows(ROWS[0]), rows(ROWS[0] | {"expected": {"topic": "garden"}})),
         ("golden/cases.jsonl", rows(ROWS[0]), ""),
         ("ci-eval.yaml", "field: topic}", "field: topic, weight: 2}"),
-        ("ci-eval.yaml", "field: topic}", "field: topic, ignore_case: true}"),
+        ("ci-eval.yaml", "field: topic}", "field: topic, normalise: [case]}"),
     ],
 )
 def test_120_whatever_decides_a_score_is_in_the_fingerprint(product: Product, path: str, old: str, new: str) -> None:

@@ -237,18 +237,21 @@ HEAVY = (
     "scipy",
     "rich.console",
     "genai_prices",
+    "sacrebleu",
+    "py3langid",
 )
 
 
 def loaded_by(*arguments: str, cwd: Path) -> set[str]:
     """Which of the heavy libraries a command has imported when it ends."""
-    script = (
-        "import sys\n"
-        "from ci_eval.cli.main import _exit_code\n"
-        f"code = _exit_code({list(arguments)!r})\n"
-        "assert code == 0, code\n"
-        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\n"
+    return loaded_after(
+        f"from ci_eval.cli.main import _exit_code\ncode = _exit_code({list(arguments)!r})\nassert code == 0, code\n",
+        cwd,
     )
+
+
+def loaded_after(script: str, cwd: Path) -> set[str]:
+    script += f"import sys\nprint('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\n"
     done = subprocess.run([sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.rpartition("loaded:")[2].split())
@@ -270,3 +273,40 @@ def test_a_gate_with_nothing_to_do_waits_for_nothing(repo: Repo) -> None:
     repo.write("README.md", "unrelated")
     assert loaded_by("gate", "--json", "--quiet", cwd=repo.folder) == set()
     assert loaded_by("gate", "--quiet", cwd=repo.folder) <= {"rich.console"}
+
+
+def loaded_to_score_by(scorer: str, cwd: Path) -> set[str]:
+    """Which of the heavy libraries are there when a scorer is ready."""
+    return loaded_after(
+        "from pathlib import Path\n"
+        "from ci_eval.git import Git\n"
+        "from ci_eval.reader import Document, validate\n"
+        "from ci_eval.scorers.base import Resources\n"
+        "from ci_eval.scorers.registry import policy_class\n"
+        "from ci_eval.snapshot import Snapshot\n"
+        f"entry = {scorer}\n"
+        "policy = validate(policy_class(entry['type']), Document('ci-eval.yaml', entry))\n"
+        "policy.bind(Resources(Snapshot(Git(Path('/')), {}, None), None, None))\n",
+        cwd,
+    )
+
+
+@pytest.mark.parametrize(
+    ("scorer", "loaded"),
+    [
+        ("{'type': 'exact', 'normalise': ['unicode']}", set()),
+        ("{'type': 'fields'}", set()),
+        ("{'type': 'rouge', 'variant': 'rougeLsum', 'pass_at': 0.5}", set()),
+        ("{'type': 'token_f1', 'pass_at': 0.5}", set()),
+        ("{'type': 'bleu', 'pass_at': 0.5}", {"sacrebleu"}),
+        ("{'type': 'chrf', 'pass_at': 0.5}", {"sacrebleu"}),
+        ("{'type': 'language', 'language': 'en'}", {"py3langid", "numpy"}),
+    ],
+)
+def test_a_library_of_metrics_is_loaded_when_a_suite_names_its_scorer(
+    tmp_path: Path, scorer: str, loaded: set[str]
+) -> None:
+    assert loaded_to_score_by(scorer, tmp_path) == loaded
+    assert users("sacrebleu") == {"scorers.bleu"}
+    assert users("py3langid") == {"scorers.language"}
+    assert users("rouge_score", "sklearn", "scipy", "nltk") == set()

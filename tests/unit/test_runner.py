@@ -93,7 +93,7 @@ def test_a_prompt_that_cannot_be_filled_costs_nothing() -> None:
 
 
 def test_an_answer_with_its_cells_and_figures() -> None:
-    style = {"type": "contains", "all": ["Yes"], "dimension": "style", "ignore_case": False}
+    style = {"type": "contains", "all": ["Yes"], "dimension": "style", "normalise": []}
     (one,) = run(Scripted(), {"type": "exact"}, style, cases=CASES[:1])
     assert [(c.scorer, c.dimension, c.score, c.passed) for c in one.cells] == [
         ("exact", "task_accuracy", 1, True),

@@ -122,9 +122,9 @@ def test_exact_without_a_field_reads_json_where_json_is_expected(at: Snapshot) -
 def test_exact_ignores_blanks_at_the_ends_and_case_only_when_told(at: Snapshot) -> None:
     assert judged(at, {"type": "exact"}, " yes\n", "yes ").passed
     assert not judged(at, {"type": "exact"}, "Yes", "yes").passed
-    assert judged(at, {"type": "exact", "ignore_case": True}, "STRASSE", "straße").passed
-    assert judged(at, {"type": "exact", "ignore_case": True}, '{"a": ["YES "]}', {"a": ["yes"]}).passed
-    assert not judged(at, {"type": "exact", "ignore_case": True}, "y e s", "yes").passed
+    assert judged(at, {"type": "exact", "normalise": ["case"]}, "STRASSE", "straße").passed
+    assert judged(at, {"type": "exact", "normalise": ["case"]}, '{"a": ["YES "]}', {"a": ["yes"]}).passed
+    assert not judged(at, {"type": "exact", "normalise": ["case"]}, "y e s", "yes").passed
 
 
 json_values = st.recursive(
@@ -166,7 +166,7 @@ def test_comparable_texts_are_equal_exactly_for_equal_values(one: JSON, other: J
         ({"any": ["refund", "money back"]}, "No.", False),
         ({"none": ["guarantee"]}, "We hope so.", True),
         ({"none": ["guarantee"]}, "We GUARANTEE it.", False),
-        ({"none": ["guarantee"], "ignore_case": False}, "We GUARANTEE it.", True),
+        ({"none": ["guarantee"], "normalise": []}, "We GUARANTEE it.", True),
         ({"all": ["a"], "any": ["b", "c"], "none": ["d"]}, "a c", True),
         ({"all": ["a"], "any": ["b", "c"], "none": ["d"]}, "a", False),
         ({"all": ["a"], "any": ["b", "c"], "none": ["d"]}, "a c d", False),
@@ -503,7 +503,9 @@ def test_every_scorer_refuses_a_key_it_does_not_know() -> None:
     keys: dict[str, dict[str, Any]] = {
         "regex": {"pattern": "x"},
         "json_schema": {"schema": "s.json"},
-        "similarity": {"pass_at": 0.5},
+        "length": {"max": 5},
+        **{kind: {"pass_at": 0.5} for kind in ("similarity", "token_f1", "rouge", "bleu", "chrf")},
+        "language": {"language": "en"},
     }
     for kind in registry.SCORERS:
         error = refused({"type": kind, "wieght": 2, **keys.get(kind, {})})

@@ -1,0 +1,74 @@
+"""What may differ between two texts that still say the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Collection
+from functools import cache
+from itertools import groupby
+from typing import Literal
+
+from ci_eval.text import JSON
+
+Normal = Literal["case", "whitespace", "punctuation", "accents", "unicode"]
+
+# Whose signs are no punctuation: 3.5 is not 35, and -5 is not 5.
+_NUMBER = re.compile(r"((?:(?<!\w)-)?(?:(?<!\w)\.)?[0-9]+(?:[-.,:/][0-9]+)*)")
+_DIGIT = re.compile("[0-9]")
+_BLANKS = re.compile(r"\s\s+|[^\S ]")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_MOST_MARKS = 30
+"""On one letter, as in Unicode's stream-safe text: no language needs more, and ordering them takes quadratic time."""
+
+
+def normalised(text: str, kinds: Collection[Normal]) -> str:
+    """A text without the differences of some kinds.
+
+    >>> normalised("Crème  brûlée!", ["accents", "case", "punctuation", "whitespace"])
+    'creme brulee'
+    """
+    if "unicode" in kinds:
+        text = _composed("NFKC", text)
+    if "accents" in kinds and not text.isascii():
+        text = _composed("NFC", _ACCENTS.sub("", _composed("NFD", text)))
+    if "case" in kinds:
+        text = text.casefold()
+    if "unicode" in kinds:  # folding case takes some letters apart again
+        text = _composed("NFKC", text)
+    if "punctuation" in kinds:
+        parts = _NUMBER.split(text) if _DIGIT.search(text) else [text]
+        text = "".join(part if number % 2 else part.translate(_punctuation()) for number, part in enumerate(parts))
+    return _BLANKS.sub(" ", text) if "whitespace" in kinds else text
+
+
+def folded(value: JSON, kinds: Collection[Normal]) -> JSON:
+    """A JSON value with all its texts normalised and without blanks at their ends; names of fields stay as they are."""
+    if isinstance(value, str):
+        return normalised(value, kinds).strip()
+    if isinstance(value, dict):
+        return {key: folded(item, kinds) for key, item in value.items()}
+    return [folded(item, kinds) for item in value] if isinstance(value, list) else value
+
+
+def _composed(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize(form, stream_safe(text))
+
+
+def stream_safe(text: str) -> str:
+    """A text that is normalised in linear time: of the marks on one letter, the first thirty."""
+    if text.isascii():
+        return text
+    runs = ("".join(run)[: _MOST_MARKS if marks else None] for marks, run in groupby(text, _is_mark))
+    return "".join(runs)
+
+
+def _is_mark(char: str) -> bool:
+    return char > "\u02ff" and unicodedata.combining(char) > 0
+
+
+@cache
+def _punctuation() -> dict[int, None]:
+    codes = range(sys.maxunicode + 1)
+    return dict.fromkeys(code for code in codes if unicodedata.category(chr(code)).startswith("P"))
