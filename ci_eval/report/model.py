@@ -88,7 +88,7 @@ def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
 
 
 def dimension_table(suite: SuiteOutcome) -> Table:
-    """One row a dimension; then latency and cost, where policy limits them."""
+    """One row a dimension; then their mean, and latency and cost where policy limits them."""
     headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
     rows = (*(_dimension(result) for result in suite.dimensions), *beside.overall(suite), *limits.rows(suite))
     return Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
