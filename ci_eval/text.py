@@ -1,8 +1,9 @@
-"""`Untrusted`, and the three encoders that make it text.
+"""`Untrusted`, and the four encoders that make it text.
 
 Whatever a model, a file, a branch or a person wrote is hostile until one of these has encoded it: `fence` for a block
-of a markdown comment, `cell` for a word within one, `log` for a line of a terminal or a CI log. The type is a class,
-not an alias, because an alias passes the type checker inside an f-string.
+of a markdown comment, `cell` for a word within one, `log` for a line of a terminal or a CI log, `node` for a text in a
+tree that a serializer escapes (HTML, XML, JSON). The type is a class, not an alias, because an alias passes the type
+checker inside an f-string.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class Untrusted:
         return self._value if isinstance(self._value, str) else canonical(self._value)
 
     def __str__(self) -> NoReturn:
-        raise TypeError("untrusted text has no str(); send it through text.fence, text.cell or text.log")
+        raise TypeError("untrusted text has no str(); send it through text.fence, text.cell, text.log or text.node")
 
     def __format__(self, spec: str) -> NoReturn:
-        raise TypeError("untrusted text cannot be formatted; send it through text.fence, text.cell or text.log")
+        raise TypeError(
+            "untrusted text cannot be formatted; send it through text.fence, text.cell, text.log or text.node"
+        )
 
     def __repr__(self) -> str:
         return f"<Untrusted {type(self._value).__name__}>"
@@ -162,3 +165,12 @@ def log(value: Hostile, *, limit: int = 500) -> str:
     """One line for a terminal or a CI log: no control characters, no escape sequences, no workflow commands."""
     shown = shorten(_raw(value).translate(_LINE), limit)
     return _RUNNER_COMMAND.sub(lambda match: f"{match.group()[0]}\\u{{{ord(match.group()[1]):x}}}", shown)
+
+
+def node(value: Hostile, *, limit: int | None = None) -> str:
+    r"""Text or an attribute for a tree of HTML or XML, whose serializer does the escaping.
+
+    Hidden characters show as `\u{...}`, so what is left is what XML allows; line ends and tabs stay.
+    """
+    raw = _raw(value)
+    return (raw if limit is None else shorten(raw, limit)).translate(_BLOCK)

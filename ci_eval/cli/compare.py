@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ci_eval.cli.reports import report_option, write_reports
+
 if TYPE_CHECKING:
     from ci_eval.figures.counted import Counted
+    from ci_eval.report.files import Form
     from ci_eval.versus import Versus
 
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
@@ -31,7 +35,14 @@ def _points(ctx: click.Context, param: click.Parameter, text: str | None) -> Fra
 @click.command()
 @click.argument("base", metavar="BASE", type=_FILE)
 @click.argument("candidates", metavar="CANDIDATE...", nargs=-1, required=True, type=_FILE)
-@click.option("--format", "form", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "html", "json", "junit", "sarif"]),
+    default="text",
+    show_default=True,
+)
+@report_option
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--fail-on-drop", "limit", callback=_points, metavar="POINTS", help="Exit 1 when a score fell by as much."
@@ -39,7 +50,8 @@ def _points(ctx: click.Context, param: click.Parameter, text: str | None) -> Fra
 def compare(
     base: Path,
     candidates: Sequence[Path],
-    form: Literal["text", "md", "json"],
+    form: Form | Literal["text"],
+    reports: Sequence[Path],
     as_json: bool,
     limit: Fraction | None,
 ) -> int:
@@ -51,7 +63,13 @@ def compare(
     With --fail-on-drop a drop of so many points exits 1 if a paired test rejects chance at 5 %, and 3 if it does not,
     or if answers are missing. Without it the exit code is 0.
     """
+    if form in {"html", "junit"} and os.environ.get("GITHUB_ACTIONS"):
+        raise click.UsageError("in a job the runner would read it for commands; write it with --report FILE.")
     found = _compared(base, candidates)
+    if reports:
+        from ci_eval.report.files import of_runs
+
+        write_reports(reports, partial(of_runs, found, limit))
     _show(found, "json" if as_json else form, limit)
     if limit is None:
         return 0
@@ -74,21 +92,19 @@ def _counted(path: Path) -> Counted:
     return counted(str(path), read(path))
 
 
-def _show(found: Sequence[Versus], form: Literal["text", "md", "json"], limit: Fraction | None) -> None:
-    if form == "json":
-        from ci_eval.report.versus_json import to_json
+def _show(found: Sequence[Versus], form: Form | Literal["text"], limit: Fraction | None) -> None:
+    if form == "text":
+        from ci_eval.report.terminal import show
+        from ci_eval.report.versus import build
 
-        click.echo(json.dumps(to_json(found, limit), ensure_ascii=True, indent=2))
+        show(build(found, limit))
         return
-    from ci_eval.report.versus import build
+    from ci_eval.report.files import of_runs
 
-    report = build(found, limit)
+    text = of_runs(found, limit, form)
     if form == "md":
         from ci_eval.cli.laptop import echo_markdown
-        from ci_eval.report.markdown import page
 
-        echo_markdown(page(report))
+        echo_markdown(text)
     else:
-        from ci_eval.report.terminal import show
-
-        show(report)
+        click.echo(text, nl=False)

@@ -117,6 +117,7 @@ def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
     from ci_eval.cli.laptop import echo_markdown
     from ci_eval.cli.scenarios import DAMAGED_PROMPT, SCENARIOS
     from ci_eval.reader import write_file
+    from ci_eval.report.files import of_gate
     from ci_eval.report.markdown import comment
     from ci_eval.report.model import build
 
@@ -124,6 +125,7 @@ def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
     for scenario in SCENARIOS:
         outcome = outcomes[scenario.name]
         write_file(place / f"{scenario.name}.md", comment(build(outcome)).encode())
+        write_file(place / f"{scenario.name}.html", of_gate(outcome, "html").encode())
         worst = outcome.worst_dimension()
         drop = f"{worst.name} -{float(worst.drop):.1f}" if worst and worst.drop > 0 else ""
         broke = sum(len(suite.broken) for suite in outcome.suites)
@@ -131,4 +133,4 @@ def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
     click.echo(f"The comment on {DAMAGED_PROMPT}:\n")
     echo_markdown(comment(build(outcomes[DAMAGED_PROMPT])))
     click.echo(tabulate(rows, headers=["pull request", "what it does", "verdict", "worst", "broken cases"]))
-    click.echo(f"\nEvery comment, run file and the repository: {place}")
+    click.echo(f"\nEvery comment and HTML report, the run files and the repository: {place}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ci_eval.cli.cache import cache_options, chosen_cache
+from ci_eval.cli.reports import report_option, write_reports
 
 if TYPE_CHECKING:
     from ci_eval.gate import Gate
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--config", "config_path", default="ci-eval.yaml", show_default=True, metavar="PATH")
 @click.option("--repo", type=click.Path(file_okay=False, exists=True, path_type=Path), default=Path(), metavar="DIR")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Where run files go.")
+@report_option
 @cache_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--markdown", is_flag=True, help="Print the comment that GitHub would show.")
@@ -33,6 +37,7 @@ def gate(
     config_path: str,
     repo: Path,
     out: Path | None,
+    reports: Sequence[Path],
     no_cache: bool,
     refresh: bool,
     as_json: bool,
@@ -52,12 +57,16 @@ def gate(
         from ci_eval.cli.progress import choose
         from ci_eval.github.job import run_on_github
 
-        return run_on_github(os.environ, choose(quiet=quiet))
+        return run_on_github(os.environ, choose(quiet=quiet), reports=reports)
     git = Git.discover(repo)
 
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
     prepared = on_laptop(git, base_ref, head_ref, config_path, out, quiet=quiet, cache=cache)
     outcome = prepared.run()
+    if reports:
+        from ci_eval.report.files import of_gate
+
+        write_reports(reports, partial(of_gate, outcome))
     if as_json:
         from ci_eval.report.json_report import to_json
 
@@ -86,8 +95,6 @@ def on_laptop(
     quiet: bool,
     cache: ResponseCache | None = None,
 ) -> Gate:
-    from functools import partial
-
     from ci_eval import sides
     from ci_eval.cli.laptop import default_out, local_baselines
     from ci_eval.cli.progress import choose

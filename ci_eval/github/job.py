@@ -6,8 +6,7 @@ refuses is a warning.
 
 from __future__ import annotations
 
-import json
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,7 +36,7 @@ from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comm
 from ci_eval.github.workplace import Connect, Workplace
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.reader import write_file
-from ci_eval.report.json_report import to_json
+from ci_eval.report.files import form_of, of_gate
 from ci_eval.report.markdown import comment, summary
 from ci_eval.report.model import build
 from ci_eval.secrets import take
@@ -45,13 +44,26 @@ from ci_eval.sides import Sides
 from ci_eval.text import Untrusted, log
 from ci_eval.verdict import Verdict
 
+REPORT_FILES = {
+    "report-path": "report.html",
+    "results-path": "results.json",
+    "junit-path": "junit.xml",
+    "sarif-path": "report.sarif",
+}
+"""What every gate writes down, by the output that tells of it.
 
-def run_on_github(environ: MutableMapping[str, str], progress: Progress, connect: Connect = GitHub) -> int:
-    """Do what the event asks for; returns the exit code."""
+They lie apart from the run files, which hold what models said also where reports hide it.
+"""
+
+
+def run_on_github(
+    environ: MutableMapping[str, str], progress: Progress, connect: Connect = GitHub, reports: Sequence[Path] = ()
+) -> int:
+    """Do what the event asks for; returns the exit code. A gate's report goes to further files, too, by their ends."""
     environment = Environment.from_environ(environ)
     place = Workplace(environment, environ, progress, connect)
     try:
-        return _Job(place).do(events.activity(environment, events.read_payload(environment)))
+        return _Job(place, tuple(reports)).do(events.activity(environment, events.read_payload(environment)))
     except CiEvalError as error:
         place.tell_error(error)
         write_outputs(environment.output_path, {"verdict": str(Verdict.INCONCLUSIVE)})
@@ -61,6 +73,7 @@ def run_on_github(environ: MutableMapping[str, str], progress: Progress, connect
 @dataclass(frozen=True)
 class _Job:
     place: Workplace
+    reports: tuple[Path, ...]
 
     def do(self, activity: Activity) -> int:
         match activity:
@@ -137,8 +150,8 @@ class _Job:
 
     def _publish(self, outcome: GateOutcome, number: int | None, head_sha: str, out: Path) -> None:
         report = build(outcome)
-        write_file(out / "report.md", summary(report).encode())
-        write_file(out / "results.json", json.dumps(to_json(outcome), indent=2).encode())
+        for path in (*(out / "report" / name for name in REPORT_FILES.values()), *self.reports):
+            write_file(path, of_gate(outcome, form_of(path)).encode())
         self.place.annotate(_annotations(outcome))
         self.place.tell(write_summary(self.place.environment.summary_path, summary(report)))
         url = self._comment(comment(report), outcome, number, head_sha) if number else None
@@ -161,11 +174,8 @@ class _Job:
 
     def _outputs(self, outcome: GateOutcome, out: Path, url: str | None) -> dict[str, str]:
         folder = out.relative_to(self.place.environment.workspace).as_posix()
-        outputs = {
-            "verdict": str(outcome.verdict),
-            "report-path": f"{folder}/report.md",
-            "results-path": f"{folder}/results.json",
-        }
+        files = {output: f"{folder}/report/{name}" for output, name in REPORT_FILES.items()}
+        outputs = {"verdict": str(outcome.verdict), **files}
         worst = outcome.worst_dimension()
         if worst:
             outputs |= {"worst-dimension": worst.name, "worst-drop": f"{float(worst.drop):.4f}"}

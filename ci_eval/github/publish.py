@@ -195,6 +195,8 @@ OUTPUTS: Mapping[str, re.Pattern[str]] = {
     "worst-drop": re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,6})?"),
     "report-path": re.compile(_SAFE_PATH),
     "results-path": re.compile(_SAFE_PATH),
+    "junit-path": re.compile(_SAFE_PATH),
+    "sarif-path": re.compile(_SAFE_PATH),
     "cost-usd": re.compile(r"[0-9]{1,18}(\.[0-9]{1,8})?"),
     "comment-url": _COMMENT_URL,
 }

@@ -49,7 +49,7 @@ def went(suite: SuiteOutcome, *, show: bool) -> Iterator[Section]:
     if cases := suite.unbroken("went"):
         pairs = pairs_of(suite)
         flips = [flip for of_case in cases.values() for flip in of_case]
-        items = [(Untrusted(flip.cell.case), ", ", *_reason(pairs[flip.cell.key], flip, show=show)) for flip in flips]
+        items = [(Untrusted(flip.cell.case), ", ", *reason(pairs[flip.cell.key], flip, show=show)) for flip in flips]
         title = "Cases that flipped once and did not stay broken"
         yield Section(title, (Listing(tuple(items), SCORE),), importance=42, count=len(cases))
 
@@ -68,7 +68,7 @@ def pairs_of(suite: SuiteOutcome) -> dict[Key, Pair]:
 def _broken_cases(suite: SuiteOutcome, cases: Mapping[str, Sequence[Flip]], *, show: bool) -> tuple[Entry, ...]:
     pairs = pairs_of(suite)
     return tuple(
-        _broken_case(name, [_reason(pairs[flip.cell.key], flip, show=show) for flip in flips], suite, show=show)
+        _broken_case(name, [reason(pairs[flip.cell.key], flip, show=show) for flip in flips], suite, show=show)
         for name, flips in cases.items()
     )
 
@@ -80,17 +80,17 @@ def _broken_case(name: str, reasons: Sequence[Text], suite: SuiteOutcome, *, sho
     failed = Listing(tuple(reasons), SCORE)
     if not show:
         return Entry(Untrusted(name), about, (failed,))
-    sides = Sides(_answer("base", comparison.base.get(name)), _answer("this PR", comparison.candidate.get(name)))
+    sides = Sides(answer("base", comparison.base.get(name)), answer("this PR", comparison.candidate.get(name)))
     return Entry(Untrusted(name), about, (failed, Quote("input", case.input), sides))
 
 
-def _reason(pair: Pair, flip: Flip, *, show: bool) -> Text:
+def reason(pair: Pair, flip: Flip, *, show: bool) -> Text:
     where: Text = (Untrusted(pair.scorer), " (", Untrusted(pair.dimension), ")")
     why: Text = (": ", pair.candidate.reason) if show and pair.candidate else ()
-    return (*where, *why, *_reruns(flip))
+    return (*where, *why, *reruns(flip))
 
 
-def _reruns(flip: Flip) -> Iterator[str]:
+def reruns(flip: Flip) -> Iterator[str]:
     """What they said, where there were any."""
     sides = (("main", flip.base), ("this PR", flip.candidate))
     if any(tally.runs or tally.lost for _, tally in sides):
@@ -107,7 +107,7 @@ def _passes(tally: Tally) -> str:
 _FINISH = {"length": ", cut off at max_tokens", "refusal": ", refused"}
 
 
-def _answer(side: str, record: Record | None) -> Quote:
+def answer(side: str, record: Record | None) -> Quote:
     if record is None or record.output is None:
         return Quote(f"{side}: no answer", record.error if record else None)
     return Quote(side + _FINISH.get(record.finish or "", ""), record.output)

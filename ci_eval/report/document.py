@@ -6,7 +6,7 @@ sends it through its encoder. So a renderer cannot forget one, and a name that l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ci_eval.text import Untrusted
@@ -40,6 +40,15 @@ def listed(items: Iterable[Piece]) -> Iterator[Piece]:
         yield item
 
 
+def in_words(text: Text, encode: Callable[[Untrusted], str]) -> str:
+    """A text where nothing sets its parts apart."""
+    return "".join(encode(piece) if isinstance(piece, Untrusted) else str(piece) for piece in text)
+
+
+def joined(texts: Iterable[Text], between: str) -> Text:
+    return tuple(piece for number, text in enumerate(texts) for piece in (*((between,) if number else ()), *text))
+
+
 @dataclass(frozen=True)
 class Paragraph:
     text: Text
@@ -67,6 +76,8 @@ class Quote:
     label: str
     text: Untrusted | None
     """None: there is none, and the label says why."""
+    diff: bool = False
+    """Whether its lines begin with +, - or a blank."""
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,11 @@ def headline(outcome: GateOutcome) -> Text:
 
 def _reasons(outcome: GateOutcome) -> Iterator[Text]:
     """Everything that is behind the verdict, the largest drop first; with the suite's name where there are several."""
-    say = _fell if outcome.verdict is Verdict.REGRESSION else _unknown
     found: list[tuple[Fraction, Text]] = []
     for suite in outcome.suites:
         name: Text = (Untrusted(suite.suite), ": ") if len(outcome.suites) > 1 else ()
         named = [result for result in suite.dimensions if result.verdict is outcome.verdict]
-        found += [(result.worst_drop, (*name, *say(result))) for result in named]
+        found += [(result.worst_drop, (*name, *because(result))) for result in named]
         found += [(Fraction(0), (*name, *words)) for words in _beside_scores(suite, outcome.verdict)]
     yield from (words for _, words in sorted(found, key=lambda one: -one[0]))
 
@@ -71,6 +70,11 @@ def _several(parts: list[Text]) -> Text:
 
 def limit_text(limit: Limit) -> str:
     return "any broken case" if limit == "any" else plain(limit)
+
+
+def because(result: DimensionResult) -> Text:
+    """What is behind the verdict of a dimension that does not pass."""
+    return _fell(result) if result.verdict is Verdict.REGRESSION else _unknown(result)
 
 
 def _fell(result: DimensionResult) -> Text:

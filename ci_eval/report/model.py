@@ -82,11 +82,16 @@ def _problem(outcome: GateOutcome) -> Iterator[Section]:
 
 
 def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
-    headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
-    rows = (*(_dimension(result) for result in suite.dimensions), *beside.overall(suite), *limits.rows(suite))
-    table = Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
+    table = dimension_table(suite)
     name = Untrusted(suite.suite) if named else None
     return Section("Dimensions", (table, *_about_scores(suite)), importance=100, folded=False, suite=name)
+
+
+def dimension_table(suite: SuiteOutcome) -> Table:
+    """One row a dimension; then their mean, and latency and cost where policy limits them."""
+    headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
+    rows = (*(_dimension(result) for result in suite.dimensions), *beside.overall(suite), *limits.rows(suite))
+    return Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
 
 
 def _about_scores(suite: SuiteOutcome) -> Iterator[Paragraph]:
@@ -162,7 +167,7 @@ def _warnings(suite: SuiteOutcome) -> Iterator[Section]:
 def _changed(notes: Sequence[ChangeNote], *, show: bool) -> Iterator[Section]:
     if notes:
         listing = Listing(tuple(_note(note) for note in notes), Noun("changed file", "changed files"))
-        diffs = [Quote("", note.diff) for note in notes if note.diff and show]
+        diffs = [Quote("", note.diff, diff=True) for note in notes if note.diff and show]
         yield Section("What changed", (listing, *diffs), importance=80, count=len(notes))
 
 

@@ -79,13 +79,19 @@ def _headline(found: Sequence[Versus], limit: Fraction | None, verdict: Verdict 
         yield "no dimension fell" if limit is None else f"no dimension fell by {points(limit, plain(limit))} or more"
     else:
         yield f"candidate {number}: " if len(found) > 1 else ""
-        yield Untrusted(worst_one.name)
-        yield f" fell by {points(drop, faithful(drop, *([limit] if limit else [])))}"
-        yield from (f" (limit {plain(limit)})",) if limit is not None else ()
+        yield from fell(worst_one, limit)
         if verdict is Verdict.INCONCLUSIVE:
             yield ", but answers are missing" if worst_one.fell else ", which may be chance"
     if len(found) == 1:
         yield f", over {CASE.count(len(found[0].shared))} that both runs have"
+
+
+def fell(one: DimensionChange, limit: Fraction | None) -> Iterator[Piece]:
+    """`format fell by 2.4 points (limit 1)`"""
+    drop = -one.change
+    yield Untrusted(one.name)
+    yield f" fell by {points(drop, faithful(drop, *([limit] if limit else [])))}"
+    yield from (f" (limit {plain(limit)})",) if limit is not None else ()
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -120,11 +126,15 @@ def _scores(one: DimensionChange, limit: Fraction | None) -> tuple[str, str, str
 
 
 def _dimensions(found: Versus, limit: Fraction | None) -> Section:
+    return Section("Dimensions", (dimension_table(found, limit), Paragraph((_HOW,))), importance=100, folded=False)
+
+
+def dimension_table(found: Versus, limit: Fraction | None) -> Table:
+    """One row a dimension; with a verdict where there is a limit."""
     headers = ("dimension", "cases", "base", "candidate", "change", "worse", "better", "p")
     judged = () if limit is None else ("verdict",)
     rows = tuple(_row(one, limit) for one in found.dimensions)
-    table = Table((*headers, *judged), "lrrrrrrr" + "l" * len(judged), rows, _DIMENSION)
-    return Section("Dimensions", (table, Paragraph((_HOW,))), importance=100, folded=False)
+    return Table((*headers, *judged), "lrrrrrrr" + "l" * len(judged), rows, _DIMENSION)
 
 
 def _row(one: DimensionChange, limit: Fraction | None) -> tuple[Text, ...]:
@@ -214,11 +224,11 @@ def _extra(extra: Extra, title: str, whose: str) -> Iterator[Section]:
 
 def _changed(title: str, cases: Sequence[CaseChange], *, importance: int, worse: bool) -> Iterator[Section]:
     if cases:
-        entries = tuple(_entry(case, worse=worse) for case in cases)
+        entries = tuple(entry(case, worse=worse) for case in cases)
         yield Section(title, (Entries(entries, CASE),), importance=importance, count=len(cases))
 
 
-def _entry(found: CaseChange, *, worse: bool) -> Entry:
+def entry(found: CaseChange, *, worse: bool) -> Entry:
     failing = found.candidate if worse else found.base
     scores = Listing(tuple(_cell(cell, failing) for cell in found.cells), SCORE)
     sides = Sides(_answer("base", found.base), _answer("candidate", found.candidate))

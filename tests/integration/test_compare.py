@@ -101,6 +101,32 @@ def test_a_worse_prompt_is_a_regression_only_if_asked(evaluated: tuple[Path, Pat
     assert compare(worse, base, "--fail-on-drop", "1").code == 0
 
 
+@pytest.mark.parametrize(
+    ("form", "end", "begin"),
+    [("html", ".html", "<!doctype html>"), ("junit", ".xml", "<?xml"), ("sarif", ".sarif", "{"), ("md", ".md", "### ")],
+)
+def test_every_form_is_printed_or_written(
+    form: str, end: str, begin: str, evaluated: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    base, golden, worse = evaluated
+    file = tmp_path / f"report{end}"
+    printed = compare(base, golden, worse, "--fail-on-drop", "1", "--format", form, "--report", file)
+    assert printed.code == 1
+    assert printed.out.startswith(begin)
+    assert file.read_text(encoding="utf-8").rstrip() == printed.out.rstrip()
+
+
+@pytest.mark.parametrize("form", ["html", "junit"])
+def test_in_a_job_no_answer_is_printed_where_the_runner_looks_for_commands(
+    form: str, evaluated: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, _, worse = evaluated
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    ran = compare(base, worse, "--format", form)
+    assert (ran.code, ran.out) == (2, "")
+    assert "write it with --report FILE" in ran.err
+
+
 def test_json_holds_both_answers_of_what_broke(evaluated: tuple[Path, Path, Path]) -> None:
     base, _, worse = evaluated
     (candidate,) = compare(base, worse, "--json").json["candidates"]

@@ -260,18 +260,33 @@ def test_the_changed_file_is_annotated(hub: Hub, capsys: pytest.CaptureFixture[s
 def test_summary_and_outputs_tell_what_the_comment_tells(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
 
-    workspace = hub.folder / f"workspace-{hub.runs}"
     assert job.summary.startswith("### ❌ Regression: `routing` fell by 50.0 points (limit 1)")
-    assert job.outputs | {"report-path": "", "results-path": ""} == {
+    assert {name: value for name, value in job.outputs.items() if not name.endswith("-path")} == {
         "verdict": "regression",
         "worst-dimension": "routing",
         "worst-drop": "50.0000",
-        "report-path": "",
-        "results-path": "",
         "comment-url": f"https://github.com/octo-org/shop/pull/{PULL}#issuecomment-1001",
     }
-    assert (workspace / job.outputs["report-path"]).read_text(encoding="utf-8") in job.summary + "\n"
-    assert json.loads((workspace / job.outputs["results-path"]).read_bytes())["verdict"] == "regression"
+
+
+def test_the_reports_lie_in_one_folder_apart_from_the_run_files(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that a step may upload what is told, and leave what is not."""
+    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
+
+    workspace = hub.folder / f"workspace-{hub.runs}"
+    files = {name: workspace / value for name, value in job.outputs.items() if name.endswith("-path")}
+    assert {name: file.name for name, file in files.items()} == {
+        "report-path": "report.html",
+        "results-path": "results.json",
+        "junit-path": "junit.xml",
+        "sarif-path": "report.sarif",
+    }
+    [folder] = {file.parent for file in files.values()}
+    assert sorted(folder.iterdir()) == sorted(files.values())
+    assert "✕ Regression" in files["report-path"].read_text(encoding="utf-8")
+    assert json.loads(files["results-path"].read_bytes())["verdict"] == "regression"
+    assert 'name="verdict">\n      <failure' in files["junit-path"].read_text(encoding="utf-8")
+    assert TRIAGE_PROMPT in files["sarif-path"].read_text(encoding="utf-8")
 
 
 def test_an_unrelated_change_is_green_without_asking_the_model(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

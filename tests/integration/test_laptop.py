@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,46 @@ def test_gate_as_json_is_json_alone(desk: Repository, shell: Shell) -> None:
     assert ran.json["format"] == "ci-eval report 1"
     assert ran.json["verdict"] == "regression"
     assert ran.json["suites"][0]["calls"] == 2 * TRIAGE_CASES + 2 * SETTLING
+
+
+def test_gate_writes_reports_by_the_ends_of_their_names(desk: Repository, shell: Shell, tmp_path: Path) -> None:
+    desk.write(NO_PARCELS)
+    files = [tmp_path / "reports" / name for name in ("a.html", "b.md", "c.json", "d.xml", "e.sarif")]
+
+    ran = shell("gate", *(part for file in files for part in ("--report", str(file))))
+
+    assert ran.code == 1
+    assert "routing fell by 50.0 points" in ran.out
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    begins = ("<!doctype html>\n", "### ❌ Regression", "{\n", "<?xml version", "{\n")
+    assert [text.startswith(begin) for text, begin in zip(texts, begins, strict=True)] == [True] * 5
+    assert all("lost-parcel" in text for text in texts)
+    assert (json.loads(texts[2])["verdict"], json.loads(texts[4])["version"]) == ("regression", "2.1.0")
+
+
+def test_a_second_gate_writes_the_same_reports_apart_from_times(desk: Repository, shell: Shell, tmp_path: Path) -> None:
+    desk.write(NO_PARCELS)
+    shell("gate")  # from here on answers come out of the cache, untimed
+    first, second = (tmp_path / name for name in ("first", "second"))
+    names = ("a.html", "d.xml", "e.sarif")
+    for folder in (first, second):
+        shell("gate", *(part for name in names for part in ("--report", str(folder / name))))
+
+    def without_times(file: Path) -> str:
+        return re.sub(r"[0-9.,]+ s\b|[0-9]{2}:[0-9]{2}:[0-9]{2}Z", "", file.read_text(encoding="utf-8"))
+
+    assert [without_times(first / name) == without_times(second / name) for name in names] == [True] * 3
+
+
+def test_a_report_of_no_known_kind_is_refused_before_anything_is_asked(
+    desk: Repository, shell: Shell, server: OpenAIServer, tmp_path: Path
+) -> None:
+    desk.write(NO_PARCELS)
+
+    ran = shell("gate", "--report", str(tmp_path / "report.pdf"))
+
+    assert (ran.code, server.calls) == (2, 0)
+    assert "report.pdf does not say which report it is; end it with .html, .md, .json, .xml, .sarif" in ran.err
 
 
 def test_gate_as_markdown_is_the_comment(desk: Repository, shell: Shell) -> None:

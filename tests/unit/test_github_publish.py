@@ -30,6 +30,8 @@ GOOD = {
     "worst-drop": "2.75",
     "report-path": "ci-eval-out/report.html",
     "results-path": "/github/workspace/out/run.jsonl",
+    "junit-path": "ci-eval-out/junit.xml",
+    "sarif-path": "ci-eval-out/report.sarif",
     "cost-usd": "0.0042",
     "comment-url": "https://github.com/octo-org/shop/pull/7#issuecomment-1001",
 }

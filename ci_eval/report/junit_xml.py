@@ -1,0 +1,117 @@
+"""JUnit XML, as other CI systems read it: the part of it on which they agree.
+
+A test has at most one `failure` or `error`, since some readers take the first alone; nothing is ever `skipped`, which
+all of them show as fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from ci_eval.report.document import Report, Table, Text, in_words
+from ci_eval.text import Hostile, node
+from ci_eval.verdict import Verdict
+
+_LONGEST_MESSAGE = 1000
+_LONGEST_TEXT = 4000
+_XML_TYPES: dict[Verdict, Literal["failure", "error"]] = {
+    Verdict.REGRESSION: "failure",
+    Verdict.INCONCLUSIVE: "error",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a test is not passed: it failed, or nothing is known of it."""
+
+    tag: Literal["failure", "error"]
+    kind: str
+    message: Text
+    texts: tuple[tuple[str, Hostile], ...] = ()
+    """What there is to read, each under its label."""
+
+
+@dataclass(frozen=True)
+class Test:
+    group: Text
+    name: Hostile
+    trouble: Trouble | None = None
+    seconds: float | None = None
+    note: Text = ()
+
+
+@dataclass(frozen=True)
+class TestSuite:
+    name: Hostile
+    tests: tuple[Test, ...]
+    table: Table | None = None
+    """Told as properties, one a cell."""
+
+    def count(self, tag: str) -> int:
+        return sum(test.trouble is not None and test.trouble.tag == tag for test in self.tests)
+
+
+def verdict_suite(report: Report) -> TestSuite:
+    """The test that is as red as the exit code."""
+    tag = _XML_TYPES.get(report.verdict) if report.verdict else None
+    trouble = Trouble(tag, str(report.verdict), report.headline) if tag else None
+    return TestSuite("ci-eval", (Test(("ci-eval",), "verdict", trouble, note=report.headline),))
+
+
+def to_xml(suites: Sequence[TestSuite]) -> str:
+    """The file; it has nothing that XML does not allow, whatever anybody wrote."""
+    root = Element("testsuites", {"name": "ci-eval", **_counts(suites)})
+    root.extend(_suite(suite) for suite in suites)
+    indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+
+
+def _counts(suites: Iterable[TestSuite]) -> dict[str, str]:
+    counted = list(suites)
+    numbers = {
+        "tests": sum(len(suite.tests) for suite in counted),
+        "failures": sum(suite.count("failure") for suite in counted),
+        "errors": sum(suite.count("error") for suite in counted),
+    }
+    times = [test.seconds for suite in counted for test in suite.tests if test.seconds is not None]
+    return {name: str(number) for name, number in numbers.items()} | {"time": f"{sum(times):.3f}"}
+
+
+def _suite(suite: TestSuite) -> Element:
+    made = Element("testsuite", {"name": node(suite.name), **_counts([suite]), "skipped": "0"})
+    if suite.table:
+        properties = SubElement(made, "properties")
+        for name, value in _cells(suite.table):
+            SubElement(properties, "property", {"name": name, "value": value})
+    made.extend(_test(test) for test in suite.tests)
+    return made
+
+
+def _cells(table: Table) -> Iterable[tuple[str, str]]:
+    for name, *row in table.rows:
+        for header, text in zip(table.headers[1:], row, strict=True):
+            if text and text != ("",):
+                yield f"{_said(name)}.{header}", _said(text)
+
+
+def _test(test: Test) -> Element:
+    times = {} if test.seconds is None else {"time": f"{test.seconds:.3f}"}
+    made = Element("testcase", {"classname": _said(test.group), "name": node(test.name), **times})
+    if test.trouble:
+        shown = {"message": _said(test.trouble.message), "type": node(test.trouble.kind)}
+        SubElement(made, test.trouble.tag, shown).text = _body(test.trouble)
+    if test.note:
+        SubElement(made, "system-out").text = _said(test.note)
+    return made
+
+
+def _body(trouble: Trouble) -> str:
+    texts = (f"{label}:\n{node(text, limit=_LONGEST_TEXT)}" for label, text in trouble.texts)
+    return "\n\n".join([_said(trouble.message), *texts])
+
+
+def _said(text: Text, encode: Callable[[Hostile], str] = lambda one: node(one, limit=_LONGEST_MESSAGE)) -> str:
+    return in_words(text, encode)
