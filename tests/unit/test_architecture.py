@@ -127,7 +127,11 @@ def test_two_doors_start_processes() -> None:
     assert users("subprocess", "multiprocessing", "pty", "asyncio") == {"git", "child"}
     assert callers("Popen") == {"child"}
     assert callers("system", "popen", "execv", "execve", "spawnv", "fork", "posix_spawn") == set()
-    assert {name for name in NAMES if "child" in ours(name)} == {"runner.answering", "providers.pipe"}
+    assert {name for name in NAMES if "child" in ours(name)} == {
+        "runner.answering",
+        "providers.pipe",
+        "scorers.schema_check",
+    }
 
 
 def test_what_runs_in_the_users_process_is_ours_in_nothing_else() -> None:
@@ -224,6 +228,7 @@ def test_the_environment_is_read_at_the_roof_only() -> None:
         "child",
         "kernel",
         "providers.minilm",
+        "scorers.schema_worker",
         "targets.python_runner",
     }
 
