@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from ci_eval import kernel
 from ci_eval.deadline import Deadline
 
 LINE_LIMIT = 8 * 1024 * 1024
@@ -49,14 +50,17 @@ class Child:
         weakref.finalize(self, os.close, self._requests).atexit = False
         os.set_blocking(self._requests, False)
         self._sending = threading.Lock()
+        running = object()
         try:
             with _starting:
                 _refuse_at_the_end()
+                _begin(running)
                 process = _start(command, folder, environment, requests, replies)
-                self.kill = weakref.finalize(self, _end, process)
-                """Ends the program and what shares its session; so does dropping this object, and the end of ours."""
-                _endings.append(partial(_end, process))
+                self.kill = weakref.finalize(self, _end, process, running)
+                """Ends the program with all that it started; so does dropping this object, and the end of ours."""
+                _endings.append(partial(_end, process, running))
         except ChildError:
+            _forget(running)
             os.close(reading)
             raise
         finally:
@@ -91,6 +95,8 @@ class Child:
 _starting = threading.Lock()
 _ending = threading.RLock()
 _over = threading.Event()
+_running: set[object] = set()
+"""A token for each program, from before it starts until it has ended."""
 _endings: list[Callable[[], object]] = []
 
 
@@ -167,9 +173,25 @@ def _read(reading: int, on_line: Callable[[bytes], None], on_end: Callable[[], N
         on_end()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _begin(running: object) -> None:
+    with _ending:
+        kernel.adopt()
+        _running.add(running)
+
+
+def _end(process: subprocess.Popen[bytes], running: object) -> None:
     with _ending:
         if process.returncode is None:  # else the number may be another's by now
             with suppress(OSError):  # nobody is left
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        _forget(running)
+
+
+def _forget(running: object) -> None:
+    """What a program left behind in a session of its own ends with the last program: whose it is, nobody can say."""
+    with _ending:
+        if running in _running:
+            _running.remove(running)
+            if not _running:
+                kernel.end_strays()

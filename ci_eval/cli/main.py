@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ci_eval import __version__
+from ci_eval import __version__, kernel
 from ci_eval.errors import EXIT_CANCELLED, EXIT_REFUSED, CiEvalError
 from ci_eval.text import log
 
@@ -110,6 +110,7 @@ def _told(message: str, code: int) -> int:
 
 def program() -> None:
     """`ci-eval` as a process: one that is cancelled does not wait for answers that are still on their way."""
+    kernel.hide()
     try:
         main()
     except SystemExit as end:

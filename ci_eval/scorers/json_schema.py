@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from jsonschema import FormatChecker
@@ -18,9 +19,13 @@ from ci_eval.golden.cases import Case
 from ci_eval.reader import Document, Path_, read_document
 from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, binary, comparable
 from ci_eval.scorers.regex import MAX_PATTERN, REMEDY, compiled
+from ci_eval.scorers.schema_check import BoundedCheck
+from ci_eval.scorers.schema_size import expanded_size
 from ci_eval.text import JSON
 
 _2020_12 = "https://json-schema.org/draft/2020-12/schema"
+_MOST_RULES = 1_000_000
+_LONG = 500
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
@@ -39,25 +44,33 @@ class JsonSchema(ScorerPolicy):
 
     def bind(self, resources: Resources) -> Scoring:
         document = read_document(resources.snapshot.read(self.schema_), self.schema_)
-        validator = _validator(document)
+        _refuse_bombs(document)
+        check = BoundedCheck(document.value, partial(problem_of, validator_of(document)))
 
         def score(answer: Answer, case: Case) -> Score:  # noqa: ARG001 - the shape is the same for every case
             value = answer.json if self.field is None else answer.field(self.field)
             if value is MISSING:
                 return self.nothing()
-            try:
-                error = next(iter(validator.iter_errors(value)), None)
-            except (Unresolvable, RecursionError):
-                return binary(False, "the schema cannot be followed for this answer")
-            return binary(error is None, "valid" if error is None else _reason(error))
+            problem = check(value, len(answer.text))
+            return binary(problem is None, problem or "valid")
 
         return score
+
+
+def problem_of(validator: Validator, value: JSON) -> str | None:
+    """What is wrong with a value; None where nothing is."""
+    try:
+        error = next(iter(validator.iter_errors(value)), None)
+    except (Unresolvable, RecursionError):
+        return "the schema cannot be followed for this answer"
+    return None if error is None else _reason(error)
 
 
 # --- the schema, checked before it judges anything --------------------------------------------------------------------
 
 
-def _validator(document: Document) -> Validator:
+def validator_of(document: Document) -> Validator:
+    """Raises InputError for what is no schema, or none that can be held to what it says."""
     schema = document.value
     if not isinstance(schema, dict) or not schema:
         raise document.error((), "not a schema, or one that accepts everything", "write an object with rules")
@@ -65,6 +78,7 @@ def _validator(document: Document) -> Validator:
     # Taken out, because a `$schema` that the library meets again (by `$ref: "#"`) brings back its own keywords.
     schema = {key: value for key, value in schema.items() if key != "$schema"}
     _refuse_what_leaves(document, schema)
+    _refuse_long_mixtures(document, schema)
     try:
         # Without its format checker: whether a pattern is one, RE2 says.
         kind.check_schema(schema, format_checker=None)
@@ -77,6 +91,13 @@ def _validator(document: Document) -> Validator:
         schema, registry=Registry(), format_checker=FormatChecker()
     )
     return validator
+
+
+def _refuse_bombs(document: Document) -> None:
+    size = expanded_size(document.value)
+    if size is not None and size > _MOST_RULES:
+        problem = f"references that lead to the same parts again and again, {_MOST_RULES:,} times and more"
+        raise document.error((), problem, "let each part be reached in fewer ways")
 
 
 def _kind(document: Document, schema: Mapping[str, Any]) -> Any:
@@ -96,6 +117,16 @@ def _refuse_what_leaves(document: Document, schema: JSON) -> None:
             if not isinstance(reference, str) or not reference.startswith("#"):
                 problem, remedy = f"a {key} that leaves the file", 'write references that start with "#"'
                 raise document.error((*path, key), problem, remedy)
+
+
+def _refuse_long_mixtures(document: Document, schema: JSON) -> None:
+    """Older drafts want the items of some lists to differ, and the library compares each pair, unless it can sort."""
+    for path, part in _objects(schema):
+        for key, items in part.items():
+            kinds = {type(item) for item in items} if isinstance(items, list) and len(items) > _LONG else {str}
+            if not (kinds == {str} or kinds <= {int, float}):
+                problem = f"a list of more than {_LONG} items that are neither all text nor all numbers"
+                raise document.error((*path, key), problem, "shorten it")
 
 
 def _refuse_patterns(document: Document, schema: JSON) -> None:
