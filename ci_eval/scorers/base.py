@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ci_eval.config import Name
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ToolCall
-from ci_eval.reader import Strict, parse_json
+from ci_eval.reader import Document, Strict, parse_json, validate, wrong
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted, canonical
 
@@ -122,6 +122,9 @@ class ScorerPolicy(Strict):
         """Whether this scorer has anything to say about a case."""
         return self.expected(case) is not MISSING
 
+    def check(self, case: Case) -> None:
+        """Raises InputError where what a case expects is nothing that this scorer can judge by."""
+
     def bind(self, resources: Resources) -> Scoring:
         """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
         raise NotImplementedError
@@ -134,6 +137,29 @@ class ScorerPolicy(Strict):
         if self.field is None:
             return expected
         return Answer(canonical(expected)).field(self.field) if isinstance(expected, dict | list) else MISSING
+
+
+class WholeScorer(ScorerPolicy):
+    """A scorer that looks at an answer as a whole, and has no use for `field`."""
+
+    @model_validator(mode="after")
+    def _has_no_field(self) -> Self:
+        if self.field is not None:
+            raise wrong(f'"field" is no key of {self.type}', "remove it")
+        return self
+
+
+Expected = TypeVar("Expected", bound=Strict)
+
+
+def expectation(model: type[Expected], case: Case) -> Expected:
+    """The keys of a case's expectation that a model has; raises InputError where they are not of its shape."""
+    found = {key: part for key in model.model_fields if (part := case.expectation(key)) is not None}
+    try:
+        return validate(model, Document("", found))
+    except InputError as error:
+        problem = f'in what the case "{case.id}" expects, {error.problem}'
+        raise InputError(problem, remedy=error.remedy) from None
 
 
 def comparable(value: JSON) -> str:

@@ -22,6 +22,7 @@ SCORERS: Mapping[str, str] = {
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
     "similarity": "ci_eval.scorers.similarity:Similarity",
+    "tool_calls": "ci_eval.scorers.tool_calls:ToolCalls",
 }
 
 
@@ -102,6 +103,8 @@ def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:
         if golden.cases and not any(scorer.policy.applies(case) for case in golden.cases.values()):
             problem = f'the scorer "{scorer.name}" has nothing to look at in any golden case'
             raise part.error(("field",), problem, "correct its field, give the cases what they expect, or remove it")
+        for case in golden.cases.values():
+            scorer.policy.check(case)
         shared.append(scorer)
     by_case = {case.id: _of_case(golden, case) for case in golden.cases.values() if case.scorers}
     return ScorerSet(tuple(shared), by_case)
@@ -116,6 +119,7 @@ def _of_case(golden: GoldenSet, case: Case) -> tuple[Scorer, ...]:
         if not scorer.policy.applies(case):
             problem = f'the scorer "{scorer.name}" has nothing to look at in the case "{case.id}"'
             raise part.error((), problem, "give the case what it expects, or remove the scorer")
+        scorer.policy.check(case)
         found.append(replace(scorer, name=f"{case.id}:{len(found)}:{scorer.name}"))
     return tuple(found)
 
