@@ -19,6 +19,7 @@ from ci_eval.text import JSON, Untrusted, canonical
 
 Weight = Annotated[int | float, Field(gt=0, le=1000)]
 PassAt = Annotated[int | float, Field(gt=0, le=1)]
+FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 
 MISSING = object()
 
@@ -45,15 +46,19 @@ class Answer:
         """The whole text, or a part of a JSON answer by a dotted path (`order.items.0`); MISSING where it is not."""
         if path is None:
             return self.text
-        value = self.json
-        for part in path.split("."):
-            if isinstance(value, dict) and part in value:
-                value = value[part]
-            elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
-                value = value[int(part)]
-            else:
-                return MISSING
-        return value
+        return lookup(self.json, path)
+
+
+def lookup(value: Any, path: str) -> Any:
+    """The part of a JSON value that a dotted path names; MISSING where there is none."""
+    for part in path.split("."):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isascii() and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return MISSING
+    return value
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class ScorerPolicy(Strict):
     """What the score speaks of; each dimension is gated alone."""
     weight: Weight = 1
     """How much its cells count within the dimension."""
-    field: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = None
+    field: FieldPath | None = None
     """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
 
     @property
@@ -136,7 +141,7 @@ class ScorerPolicy(Strict):
         expected = case.expected.reveal()
         if self.field is None:
             return expected
-        return Answer(canonical(expected)).field(self.field) if isinstance(expected, dict | list) else MISSING
+        return lookup(expected, self.field)
 
 
 class WholeScorer(ScorerPolicy):
@@ -173,6 +178,11 @@ def _whole(value: JSON) -> JSON:
     if isinstance(value, dict):
         return {key: _whole(item) for key, item in value.items()}
     return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two JSON values are one, either of which may be MISSING."""
+    return MISSING not in (one, other) and comparable(one) == comparable(other)
 
 
 def as_text(value: JSON) -> str:

@@ -22,6 +22,7 @@ SCORERS: Mapping[str, str] = {
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
     "similarity": "ci_eval.scorers.similarity:Similarity",
+    "task_completion": "ci_eval.scorers.task_completion:TaskCompletion",
     "tool_calls": "ci_eval.scorers.tool_calls:ToolCalls",
 }
 

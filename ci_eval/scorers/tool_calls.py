@@ -19,7 +19,7 @@ from ci_eval.scorers.base import (
     Scoring,
     WholeScorer,
     binary,
-    comparable,
+    equal,
     expectation,
 )
 from ci_eval.scorers.trajectory import MOST_CALLS, Call, calls, holds
@@ -112,7 +112,7 @@ class ToolCalls(WholeScorer):
         if self.arguments == "ignore" or wanted.arguments is None:
             return None
         ours, theirs = self._compares(wanted.arguments), self._compares(made.arguments)
-        same = holds if self.arguments == "subset" else _equal
+        same = holds if self.arguments == "subset" else equal
         wrong = (name for name in ours if name not in theirs or not same(ours[name], theirs[name]))
         spare = (name for name in theirs if name not in ours and self.arguments == "exact")
         return next(chain(wrong, spare), None)
@@ -139,10 +139,6 @@ class ToolCalls(WholeScorer):
             return f"calls {wanted.name} with arguments that are no JSON object"
         other = self._other(wanted, same)
         return f"calls {wanted.name} " + ("in another order" if other is None else f"with another {other}")
-
-
-def _equal(one: JSON, other: JSON) -> bool:
-    return comparable(one) == comparable(other)
 
 
 def _folded(value: JSON) -> JSON:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ci_eval.errors import InputError
 from ci_eval.reader import parse_json
-from ci_eval.scorers.base import MISSING, Answer, comparable
+from ci_eval.scorers.base import MISSING, Answer, equal
 from ci_eval.text import JSON
 
 MOST_CALLS = 500
@@ -25,9 +25,13 @@ class Call:
 
 def calls(answer: Answer) -> list[Call]:
     """The calls of a model, then those that the steps of a pipeline tell: `{"tool": name, "arguments": {...}}`."""
-    made = [Call(call.name.text(), _arguments(call.arguments.reveal())) for call in answer.tool_calls]
     told = [step for step in steps(answer) if isinstance(step.get("tool"), str)]
-    return made + [Call(step["tool"], _arguments(step.get("arguments", {}))) for step in told]
+    return asked_for(answer) + [Call(step["tool"], _arguments(step.get("arguments", {}))) for step in told]
+
+
+def asked_for(answer: Answer) -> list[Call]:
+    """The calls of a model alone."""
+    return [Call(call.name.text(), _arguments(call.arguments.reveal())) for call in answer.tool_calls]
 
 
 def steps(answer: Answer) -> Iterator[Mapping[str, Any]]:
@@ -47,8 +51,6 @@ def _arguments(written: JSON) -> Any:
 
 def holds(pattern: JSON, value: Any) -> bool:
     """Whether a value has all that a pattern names: the keys of an object, or else the value itself."""
-    if value is MISSING:
-        return False
     if isinstance(pattern, dict):
         return isinstance(value, dict) and all(key in value and holds(pattern[key], value[key]) for key in pattern)
-    return comparable(pattern) == comparable(value)
+    return equal(pattern, value)
