@@ -39,12 +39,15 @@ def _pattern(value: str) -> str:
     return value
 
 
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
+
+
 class Regex(ScorerPolicy):
     """A match anywhere in the answer; with `absent: true`, no match."""
 
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["regex"]
-    pattern: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
+    pattern: Pattern
     absent: bool = False
 
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - the pattern is the same for every case

@@ -18,6 +18,7 @@ from ci_eval.text import canonical
 SCORERS: Mapping[str, str] = {
     "contains": "ci_eval.scorers.contains:Contains",
     "exact": "ci_eval.scorers.exact:Exact",
+    "injection": "ci_eval.scorers.injection:Injection",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
