@@ -33,6 +33,8 @@ class Answer:
     """The tools that it asked for; an answer may be nothing else."""
     steps: tuple[Untrusted, ...] = ()
     """How a pipeline or agent came to it, where the target tells: JSON objects, in their order."""
+    system: str = ""
+    """The system prompt that it was asked with: its own side's."""
 
     @cached_property
     def json(self) -> Any:

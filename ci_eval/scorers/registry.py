@@ -17,9 +17,11 @@ from ci_eval.text import canonical
 
 SCORERS: Mapping[str, str] = {
     "contains": "ci_eval.scorers.contains:Contains",
+    "escalation": "ci_eval.scorers.escalation:Escalation",
     "exact": "ci_eval.scorers.exact:Exact",
     "injection": "ci_eval.scorers.injection:Injection",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "leak": "ci_eval.scorers.leak:Leak",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
     "similarity": "ci_eval.scorers.similarity:Similarity",
