@@ -19,6 +19,7 @@ SCORERS: Mapping[str, str] = {
     "contains": "ci_eval.scorers.contains:Contains",
     "escalation": "ci_eval.scorers.escalation:Escalation",
     "exact": "ci_eval.scorers.exact:Exact",
+    "grounded": "ci_eval.scorers.grounded:Grounded",
     "injection": "ci_eval.scorers.injection:Injection",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
     "leak": "ci_eval.scorers.leak:Leak",
