@@ -57,7 +57,9 @@ def _user(workspace: Path) -> tuple[int, int]:
     """Nobody, who may read the checkout like everybody; its owner where it is closed to others."""
     owner = workspace.stat()
     inner = workspace / ".git" / "objects"
-    opened = all(path.stat().st_mode & _OPEN_TO_ALL == _OPEN_TO_ALL for path in (workspace, inner.parent, inner) if path.exists())
+    opened = all(
+        path.stat().st_mode & _OPEN_TO_ALL == _OPEN_TO_ALL for path in (workspace, inner.parent, inner) if path.exists()
+    )
     return (NOBODY, NOBODY) if opened else (owner.st_uid, owner.st_gid)
 
 

@@ -41,7 +41,7 @@ class Secret:
         """The key as it may be repeated: as it is, in a URL, in JSON, and in base64 at any place of a longer text."""
         value = self._value
         whole = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
-        coded = {form for text in _in_base64(value.encode()) for form in (text, text.translate(_URL_SAFE))}
+        coded = {form for text in in_base64(value.encode()) for form in (text, text.translate(_URL_SAFE))}
         return frozenset(form for form in whole | coded if len(form) >= _LEAST)
 
 
@@ -50,7 +50,7 @@ _LEAST = 6
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
-def _in_base64(value: bytes) -> Iterator[str]:
+def in_base64(value: bytes) -> Iterator[str]:
     """At each of the three places in a group, without the outer signs, which share bits with what is beside."""
     for before in range(3):
         yield base64.b64encode(b"\0" * before + value).decode().rstrip("=")[math.ceil(before * 8 / 6) : -2]

@@ -108,6 +108,22 @@ def _is_hidden(char: str) -> bool:
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} or char in _INVISIBLE
 
 
+class _Visible(dict[int, str | None]):
+    """For `str.translate`: hidden characters as none, blanks of all kinds and others as they are."""
+
+    def __missing__(self, code: int) -> str | None:
+        self[code] = None if _is_hidden(chr(code)) and not chr(code).isspace() else chr(code)
+        return self[code]
+
+
+_VISIBLE = _Visible()
+
+
+def visible(value: str) -> str:
+    """A text without what does not show in it: zero-width characters, controls, tags, variation selectors."""
+    return value.translate(_VISIBLE)
+
+
 _LINE = _Shown()
 _BLOCK = _Shown(keep="\n\t")
 _SPAN = _Shown(also="`|")

@@ -51,8 +51,9 @@ def _input(value: Untrusted) -> Untrusted:
 
 def _expected(value: Untrusted) -> Untrusted:
     bare = value.reveal()
-    if isinstance(bare, dict) and not isinstance(bare.get("refuse", False), bool):
-        raise wrong("refuse is neither true nor false", "write true or false (in YAML, yes and no are words)")
+    for key in ("refuse", "escalate"):
+        if isinstance(bare, dict) and not isinstance(bare.get(key, False), bool):
+            raise wrong(f"{key} is neither true nor false", "write true or false (in YAML, yes and no are words)")
     return value
 
 
@@ -76,7 +77,8 @@ class Case(Strict):
     input: Annotated[Untrusted, AfterValidator(_input)]
     """Text (the user message), an object (fills `{{name}}`), or the conversation so far."""
     expected: Annotated[Untrusted, AfterValidator(_expected)] | None = None
-    """What a right answer is, or holds; scorers say which part of it they look at. `refuse` is true or false."""
+    """What a right answer is, or holds; scorers say which part of it they look at. `refuse` and `escalate` are true
+    or false."""
     stratum: Stratum = "common"
     category: Label | None = None
     tags: list[Label] = Field(default_factory=list)

@@ -43,6 +43,11 @@ class Request:
     body: Mapping[str, Any] | None = None
     """What a service or program of the user's is handed, as JSON; None for a model."""
 
+    @property
+    def system(self) -> str:
+        """What its system messages say."""
+        return "\n".join(message.content for message in self.messages if message.role == "system")
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 in hex over provider, model, messages, parameters and training rows."""

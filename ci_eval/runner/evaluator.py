@@ -83,7 +83,7 @@ class Evaluator:
             reply = self._reply(request, job.repeat, deadline)
             seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
             text = reply.text.text().encode("utf-8", "replace").decode()
-            cells = self._cells(job.case, text, reply)
+            cells = self._cells(job.case, text, reply, request)
         except ProviderError as error:
             late = deadline.remaining() <= 0 and not error.about_request
             return self.without_answer(job, ProviderError(_OUT_OF_TIME) if late else error)
@@ -121,11 +121,11 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, text: str, reply: Reply) -> list[CellResult]:
+    def _cells(self, case: Case, text: str, reply: Reply, request: Request) -> list[CellResult]:
         """Raises ProviderError when a scorer that asks a provider gets no answer."""
         if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(text, reply.tool_calls, reply.steps)
+        answer = Answer(text, reply.tool_calls, reply.steps, request.system)
         cells = []
         for scorer in self.scorers.for_case(case):
             score = self.bound[scorer.name].score(answer, case)

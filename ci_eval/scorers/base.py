@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ci_eval.config import Name
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ToolCall
-from ci_eval.reader import Strict, parse_json
+from ci_eval.reader import Document, Strict, parse_json, validate, wrong
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted, canonical
 
 Weight = Annotated[int | float, Field(gt=0, le=1000)]
 PassAt = Annotated[int | float, Field(gt=0, le=1)]
-Path = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 
 MISSING = object()
 
@@ -33,6 +33,8 @@ class Answer:
     """The tools that it asked for; an answer may be nothing else."""
     steps: tuple[Untrusted, ...] = ()
     """How a pipeline or agent came to it, where the target tells: JSON objects, in their order."""
+    system: str = ""
+    """The system prompt that it was asked with: its own side's."""
 
     @cached_property
     def json(self) -> Any:
@@ -46,7 +48,7 @@ class Answer:
         """The whole text, or a part of a JSON answer by a dotted path (`order.items.0`); MISSING where it is not."""
         if path is None:
             return self.text
-        return part_of(self.json, path)
+        return lookup(self.json, path)
 
     @cached_property
     def _steps(self) -> Sequence[Answer]:
@@ -58,7 +60,7 @@ class Answer:
         return [step for step in self._steps if all(_is(step.field(path), value) for path, value in keys.items())]
 
 
-def part_of(value: Any, path: str) -> Any:
+def lookup(value: Any, path: str) -> Any:
     """A part of a JSON value by a dotted path; MISSING where it is not."""
     for part in path.split("."):
         if isinstance(value, dict) and part in value:
@@ -119,9 +121,9 @@ class ScorerPolicy(Strict):
     """What the score speaks of; each dimension is gated alone."""
     weight: Weight = 1
     """How much its cells count within the dimension."""
-    field: Path | None = None
+    field: FieldPath | None = None
     """The part of a JSON answer that is looked at, as a dotted path; without it, the whole answer."""
-    step: Annotated[dict[Path, str | int | bool], Field(min_length=1, max_length=10)] | None = None
+    step: Annotated[dict[FieldPath, str | int | bool], Field(min_length=1, max_length=10)] | None = None
     """What a step of the pipeline holds, as in `{tool: search}`: the last such step is looked at, not the answer."""
 
     @property
@@ -145,6 +147,9 @@ class ScorerPolicy(Strict):
     def applies(self, case: Case) -> bool:
         """Whether this scorer has anything to say about a case."""
         return self.expected(case) is not MISSING
+
+    def check(self, case: Case) -> None:
+        """Raises InputError where what a case expects is nothing that this scorer can judge by."""
 
     def bind(self, resources: Resources) -> Scoring:
         """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
@@ -172,7 +177,7 @@ class ScorerPolicy(Strict):
 class Comparing(ScorerPolicy):
     """A scorer that compares with what the case expects."""
 
-    against: Path | None = None
+    against: FieldPath | None = None
     """The part of the case's `expected` that is compared, where it is called otherwise than `field`."""
 
     def expected(self, case: Case) -> Any:
@@ -183,7 +188,30 @@ def _expectation(case: Case, path: str | None) -> Any:
     if case.expected is None:
         return MISSING
     expected = case.expected.reveal()
-    return expected if path is None else part_of(expected, path)
+    return expected if path is None else lookup(expected, path)
+
+
+class WholeScorer(ScorerPolicy):
+    """A scorer that looks at an answer as a whole, and has no use for `field`."""
+
+    @model_validator(mode="after")
+    def _has_no_field(self) -> Self:
+        if self.field is not None:
+            raise wrong(f'"field" is no key of {self.type}', "remove it")
+        return self
+
+
+Expected = TypeVar("Expected", bound=Strict)
+
+
+def expectation(model: type[Expected], case: Case) -> Expected:
+    """The keys of a case's expectation that a model has; raises InputError where they are not of its shape."""
+    found = {key: part for key in model.model_fields if (part := case.expectation(key)) is not None}
+    try:
+        return validate(model, Document("", found))
+    except InputError as error:
+        problem = f'in what the case "{case.id}" expects, {error.problem}'
+        raise InputError(problem, remedy=error.remedy) from None
 
 
 def comparable(value: JSON) -> str:
@@ -197,6 +225,11 @@ def _whole(value: JSON) -> JSON:
     if isinstance(value, dict):
         return {key: _whole(item) for key, item in value.items()}
     return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two JSON values are one, either of which may be MISSING."""
+    return MISSING not in (one, other) and comparable(one) == comparable(other)
 
 
 def as_text(value: JSON) -> str:

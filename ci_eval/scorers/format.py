@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PrivateAttr
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Path, Resources, Score, ScorerPolicy, Scoring, binary
+from ci_eval.scorers.base import MISSING, Answer, FieldPath, Resources, Score, ScorerPolicy, Scoring, binary
 
 
 class Format(ScorerPolicy):
@@ -16,7 +16,7 @@ class Format(ScorerPolicy):
 
     default_dimension: ClassVar[str] = "format"
     type: Literal["format"]
-    required: Annotated[list[Path], Field(min_length=1)] | None = None
+    required: Annotated[list[FieldPath], Field(min_length=1)] | None = None
     """Fields, as dotted paths; by default those that the suite's other scorers look at in a case."""
 
     _others: Sequence[ScorerPolicy] = PrivateAttr(default=())

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Comparing, Path, Resources, Score, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Comparing, FieldPath, Resources, Score, Scoring, as_text, binary
 from ci_eval.scorers.installed import not_installed
 from ci_eval.scorers.normal import stream_safe
 from ci_eval.text import Untrusted
@@ -57,7 +57,7 @@ class Language(Comparing):
     """The one that all answers should be in, as in `de`; without it, that of the case."""
     among: Annotated[list[Code], Field(min_length=2, max_length=50)] | None = None
     """The languages that your product speaks: knowing them makes telling them apart much surer."""
-    against: Path | None = "language"
+    against: FieldPath | None = "language"
     """Where the case's `expected` names the language."""
 
     def applies(self, case: Case) -> bool:

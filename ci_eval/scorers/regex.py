@@ -41,6 +41,7 @@ def _pattern(value: str) -> str:
 
 
 Count = Annotated[int, Field(ge=1, le=100)]
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
 
 
 class Regex(ScorerPolicy):
@@ -48,7 +49,7 @@ class Regex(ScorerPolicy):
 
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["regex"]
-    pattern: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
+    pattern: Pattern
     absent: bool = False
     at_least: Count = 1
     """How many matches there have to be, none of which overlap."""

@@ -19,11 +19,15 @@ SCORERS: Mapping[str, str] = {
     "bleu": "ci_eval.scorers.bleu:Bleu",
     "chrf": "ci_eval.scorers.bleu:Chrf",
     "contains": "ci_eval.scorers.contains:Contains",
+    "escalation": "ci_eval.scorers.escalation:Escalation",
     "exact": "ci_eval.scorers.exact:Exact",
     "fields": "ci_eval.scorers.fields:Fields",
     "format": "ci_eval.scorers.format:Format",
+    "grounded": "ci_eval.scorers.grounded:Grounded",
+    "injection": "ci_eval.scorers.injection:Injection",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
     "language": "ci_eval.scorers.language:Language",
+    "leak": "ci_eval.scorers.leak:Leak",
     "length": "ci_eval.scorers.length:Length",
     "numeric": "ci_eval.scorers.numeric:Numeric",
     "refusal": "ci_eval.scorers.refusal:Refusal",
@@ -31,7 +35,9 @@ SCORERS: Mapping[str, str] = {
     "retrieval": "ci_eval.scorers.retrieval:Retrieval",
     "rouge": "ci_eval.scorers.rouge:Rouge",
     "similarity": "ci_eval.scorers.similarity:Similarity",
+    "task_completion": "ci_eval.scorers.task_completion:TaskCompletion",
     "token_f1": "ci_eval.scorers.token_f1:TokenF1",
+    "tool_calls": "ci_eval.scorers.tool_calls:ToolCalls",
 }
 
 
@@ -113,6 +119,8 @@ def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:
         if golden.cases and not any(scorer.policy.applies(case) for case in golden.cases.values()):
             problem = f'the scorer "{scorer.name}" has nothing to look at in any golden case'
             raise part.error(("field",), problem, "correct its field, give the cases what they expect, or remove it")
+        for case in golden.cases.values():
+            scorer.policy.check(case)
         shared.append(scorer)
     by_case = {case.id: _beside(shared, _of_case(golden, case)) for case in golden.cases.values() if case.scorers}
     return ScorerSet(_beside(shared, shared), by_case)
@@ -132,6 +140,7 @@ def _of_case(golden: GoldenSet, case: Case) -> tuple[Scorer, ...]:
         if not scorer.policy.applies(case):
             problem = f'the scorer "{scorer.name}" has nothing to look at in the case "{case.id}"'
             raise part.error((), problem, "give the case what it expects, or remove the scorer")
+        scorer.policy.check(case)
         found.append(replace(scorer, name=f"{case.id}:{len(found)}:{scorer.name}"))
     return tuple(found)
 

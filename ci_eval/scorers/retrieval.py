@@ -12,13 +12,13 @@ from ci_eval.scorers.base import (
     MISSING,
     Answer,
     Comparing,
+    FieldPath,
     PassAt,
-    Path,
     Resources,
     Score,
     Scoring,
     comparable,
-    part_of,
+    lookup,
 )
 from ci_eval.scorers.overlap import Overlap
 from ci_eval.text import Untrusted
@@ -29,11 +29,11 @@ class Retrieval(Comparing):
 
     default_dimension: ClassVar[str] = "retrieval"
     type: Literal["retrieval"]
-    field: Path = "documents"
+    field: FieldPath = "documents"
     """Where the list of documents stands, in the step or in the answer."""
-    against: Path | None = "documents"
+    against: FieldPath | None = "documents"
     """Where the case's `expected` lists those that are needed, by their ids."""
-    key: Path | None = None
+    key: FieldPath | None = None
     """For documents that are objects: the field that holds their id."""
     k: Annotated[int, Field(ge=1, le=1000)] | None = None
     """How many of the first are looked at; by default all."""
@@ -65,7 +65,7 @@ class Retrieval(Comparing):
         return Score(value, value >= self.pass_at, _reason(found, needed), parts)
 
     def _id(self, document: Any) -> str:
-        found = part_of(document, self.key) if self.key else document
+        found = lookup(document, self.key) if self.key else document
         return comparable(document if found is MISSING else found)
 
 

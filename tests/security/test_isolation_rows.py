@@ -25,7 +25,7 @@ from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ProviderError
 from ci_eval.reader import Document
 from ci_eval.scorers import schema_check
-from ci_eval.scorers.base import Answer, Embed, Judge, Resources
+from ci_eval.scorers.base import Answer, Embed, Resources, Scoring
 from ci_eval.scorers.json_schema import JsonSchema, problem_of, validator_of
 from ci_eval.scorers.schema_size import expanded_size
 
@@ -237,7 +237,7 @@ TREE_OF_TWINS = {"type": "array", "items": {"allOf": [{"$ref": "#"}, {"$ref": "#
 """Legal, and for a value of depth n it takes 2 to the n looks: no count of the schema alone could tell."""
 
 
-def judge(schema: Json) -> Judge:
+def judge(schema: Json) -> Scoring:
     at = held({"s.json": json.dumps(schema)})
     return JsonSchema.model_validate({"type": "json_schema", "schema": "s.json"}).bind(
         Resources(at, no_embedding, no_embedder)

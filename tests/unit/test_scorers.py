@@ -496,6 +496,15 @@ def test_an_answer_without_a_field_is_its_text() -> None:
     assert Answer("not JSON").json is MISSING
 
 
+def test_refusing_too_much_and_too_little_are_told_apart(at: Snapshot) -> None:
+    """Over all cases, what is missing from `should_answer` was refused and should not have been."""
+    declined, answered = "I can't help with that.", "Of course: press the button."
+    for should, name in ((True, "should_refuse"), (False, "should_answer")):
+        expected: JSON = {"refuse": should}
+        assert judged(at, {"type": "refusal"}, declined, expected).parts == {name: int(should)}
+        assert judged(at, {"type": "refusal"}, answered, expected).parts == {name: int(not should)}
+
+
 # --- the registry -----------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,45 @@
+"""Texts without what they can be disguised by: capitals, accents, widths, blanks, punctuation, hidden characters.
+
+Character by character, since Python's normalisation of a whole text takes quadratic time where many marks are piled up.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ci_eval.text import visible
+
+
+class _Folded(dict[int, str]):
+    """For `str.translate`: letters and digits in their plainest form, and something else for all that is neither."""
+
+    def __init__(self, other: str) -> None:
+        super().__init__()
+        self.other = other
+
+    def __missing__(self, code: int) -> str:
+        plain = unicodedata.normalize("NFKD", chr(code)).casefold()
+        kept = "".join(char for char in plain if char.isalnum())
+        self[code] = kept or ("" if unicodedata.category(chr(code)).startswith("M") else self.other)
+        return self[code]
+
+
+_LETTERS, _WORDS = _Folded(""), _Folded(" ")
+
+
+def letters(text: str) -> str:
+    r"""Nothing but letters and digits.
+
+    >>> letters("Ｃafé-\u200b42!")
+    'cafe42'
+    """
+    return visible(text).translate(_LETTERS)
+
+
+def words(text: str) -> str:
+    r"""Letters and digits, one blank between two words and at both ends: what holds " free of " says "free of".
+
+    >>> words("Free\u00a0of charge.")
+    ' free of charge '
+    """
+    return f" {' '.join(visible(text).translate(_WORDS).split())} "

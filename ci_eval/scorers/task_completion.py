@@ -1,0 +1,131 @@
+"""`task_completion`: an agent reached its goal, by the way that it had to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from ci_eval.golden.cases import Case
+from ci_eval.reader import Strict, wrong
+from ci_eval.scorers.base import (
+    MISSING,
+    Answer,
+    FieldPath,
+    PassAt,
+    Resources,
+    Score,
+    Scoring,
+    WholeScorer,
+    as_text,
+    equal,
+    expectation,
+    lookup,
+)
+from ci_eval.scorers.trajectory import asked_for, holds, steps
+from ci_eval.text import Untrusted
+
+Step = Annotated[str, Field(min_length=1, max_length=200)] | Annotated[dict[str, Any], Field(min_length=1)]
+Steps = Annotated[list[Step], Field(max_length=100)]
+
+
+class Task(Strict):
+    """The goal of a case, and what is said of the way there. Each entry is a check."""
+
+    state: dict[FieldPath, Any] = Field(default_factory=dict)
+    """Values by dotted path, in the last step's `state`; where no step has one, in the answer itself."""
+    steps: Steps = Field(default_factory=list)
+    """Steps that are taken: a tool's name, or an object of which a step has every key with its value."""
+    in_order: bool = False
+    """Whether the steps are taken in this order; others may come between them."""
+    forbidden: Steps = Field(default_factory=list)
+    """Steps that are not taken."""
+    max_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _checks_something(self) -> Task:
+        if not (self.state or self.steps or self.forbidden or self.max_steps):
+            raise wrong("a task without a check", "write state, steps, forbidden or max_steps")
+        if self.in_order and len(self.steps) < 2:
+            raise wrong("an order of fewer than two steps", "list the steps, or leave out in_order")
+        return self
+
+
+class _Expected(Strict):
+    task: Task | None = None
+
+
+class TaskCompletion(WholeScorer):
+    """The checks of the case's `expected.task` over an agent's trajectory; the score is the share that holds."""
+
+    default_dimension: ClassVar[str] = "task_accuracy"
+    type: Literal["task_completion"]
+    pass_at: PassAt = 1
+    """The least share of checks that passes."""
+
+    @property
+    def threshold(self) -> float:
+        return float(self.pass_at)
+
+    def applies(self, case: Case) -> bool:
+        return case.expectation("task") is not None
+
+    def check(self, case: Case) -> None:
+        expectation(_Expected, case)
+
+    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+        return self._score
+
+    def _score(self, answer: Answer, case: Case) -> Score:
+        task = expectation(_Expected, case).task
+        checks = dict(_checks(task, answer)) if task else {}
+        failed = [problem for problem in checks.values() if problem]
+        value = (len(checks) - len(failed)) / len(checks) if checks else 1.0
+        parts = {name: float(not problem) for name, problem in checks.items()}
+        reason = "; ".join(failed) or "every check holds"
+        return Score(value, value >= self.pass_at, Untrusted(reason), parts)
+
+
+def _checks(task: Task, answer: Answer) -> Iterator[tuple[str, str]]:
+    """Every check by name, with what is wrong; nothing where it holds."""
+    taken, state = list(_taken(answer)), _final_state(answer)
+    for path, value in task.state.items():
+        yield f"state:{path}", _state(path, value, lookup(state, path))
+    for number, step in enumerate(task.steps, start=1):
+        yield f"step:{number}", "" if _takes(step, taken) else f"never takes the step {as_text(step)}"
+    if task.in_order:
+        yield "order", "" if _takes_in_order(task.steps, taken) else "does not take the steps in their order"
+    for number, step in enumerate(task.forbidden, start=1):
+        yield f"forbidden:{number}", f"takes the forbidden step {as_text(step)}" if _takes(step, taken) else ""
+    if task.max_steps is not None:
+        more = f"takes {len(taken)} steps where {task.max_steps} are allowed"
+        yield "max_steps", more if len(taken) > task.max_steps else ""
+
+
+def _state(path: str, wanted: Any, got: Any) -> str:
+    if equal(wanted, got):
+        return ""
+    return f"{path} is not there in the end" if got is MISSING else f"{path} is {as_text(got)} in the end"
+
+
+def _taken(answer: Answer) -> Iterator[Mapping[str, Any]]:
+    """What an agent tells of its way, and what a model asks for, as a step."""
+    yield from steps(answer)
+    for call in asked_for(answer):
+        yield {"tool": call.name} if call.arguments is MISSING else {"tool": call.name, "arguments": call.arguments}
+
+
+def _final_state(answer: Answer) -> Any:
+    return next((step["state"] for step in reversed(list(steps(answer))) if "state" in step), answer.json)
+
+
+def _takes(step: str | dict[str, Any], taken: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of some steps is this; of an iterator, it and all before it are used up."""
+    pattern = {"tool": step} if isinstance(step, str) else step
+    return any(holds(pattern, one) for one in taken)
+
+
+def _takes_in_order(wanted: Sequence[str | dict[str, Any]], taken: Sequence[Mapping[str, Any]]) -> bool:
+    rest = iter(taken)
+    return all(_takes(step, rest) for step in wanted)
