@@ -100,8 +100,12 @@ def no_embedding(texts: Sequence[str]) -> Sequence[Sequence[float]]:
     raise AssertionError(f"nothing here should be embedded, and {len(texts)} texts are")
 
 
+def nobody(*asked: object) -> Any:
+    raise AssertionError(f"nobody here should be asked, and {asked[0]} is")
+
+
 def resources(at: Snapshot) -> Resources:
-    return Resources(at, no_embedding, lambda _, __: no_embedding)
+    return Resources(at, no_embedding, nobody, nobody)
 
 
 # --- targets, providers, runs -----------------------------------------------------------------------------------------
