@@ -28,8 +28,9 @@ from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.runner.shards import Shard
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Answer, Score
+from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.memory import ScoreMemory, key_of
-from ci_eval.scorers.registry import BoundScorer, ScorerSet
+from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.targets import loading
@@ -140,6 +141,16 @@ class Suite:
         """The scorers, with keys ready to score; raises Inconclusive when one is not there."""
         supply = Supply(self.config, self.name, self.snapshot, keys, cache)
         return self.scorers.bind(supply.resources(), self.memory)
+
+    def judges(self, keys: Mapping[str, Secret] | None) -> list[BoundScorer]:
+        """Those of its scorers that are judges, one for each rubric and way of asking; with keys, ready to be asked."""
+        bound = self.bound if keys is None else self._bind(keys)
+        found = [one for one in bound.values() if isinstance(one.scorer.policy, Judge)]
+        return list({(one.scorer.policy.files(), one.identity): one for one in reversed(found)}.values())[::-1]
+
+    def concurrency_of(self, scorer: Scorer) -> int:
+        """How many requests the provider of a scorer takes at once."""
+        return self.config.policy.providers[scorer.policy.asks() or ""].max_concurrency
 
     @cached_property
     def memory(self) -> ScoreMemory:

@@ -133,6 +133,8 @@ class Asking:
     """What scoring an answer to a case, of so many characters, will take."""
     draws: bool = False
     """Whether the same answer may score otherwise when it is scored again."""
+    identity: str = ""
+    """SHA-256 over who scores and how, where people's labels are compared with it."""
 
 
 class ScorerPolicy(Strict):

@@ -22,6 +22,7 @@ SCORERS: Mapping[str, str] = {
     "contains": "ci_eval.scorers.contains:Contains",
     "exact": "ci_eval.scorers.exact:Exact",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "judge": "ci_eval.scorers.judge:Judge",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
     "similarity": "ci_eval.scorers.similarity:Similarity",
@@ -62,6 +63,11 @@ class BoundScorer:
     def draws(self) -> bool:
         """Whether the same answer may score otherwise when it is scored again."""
         return isinstance(self.scoring, Asking) and self.scoring.draws
+
+    @property
+    def identity(self) -> str:
+        """Who scores and how, of a scorer that is compared with people's labels."""
+        return self.scoring.identity if isinstance(self.scoring, Asking) else ""
 
     def applies(self, case: Case) -> bool:
         return self.scorer.policy.applies(case)
