@@ -16,6 +16,7 @@ from ci_eval.changes import Changes, detect
 from ci_eval.config import Config, GatePolicy
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.base_run import Baselines
+from ci_eval.evaluation.canaries import check_judges
 from ci_eval.evaluation.prepare import Preparation, Prepared, about_main
 from ci_eval.evaluation.suite import LAPTOP, Origin, Progress, Session, check_policy, required_keys
 from ci_eval.judgement.affected import judge_all
@@ -165,6 +166,7 @@ class Gate:
         plans = plan_all(work, budget, whole=self.whole)
         refuse_too_small(work, plans, budget)
         session = Session(keys, self.progress, self.out, self.origin, deadline, purse, self.cache)
+        check_judges((one.prepared.suite for one in work), session)
         return tuple(judge_all(work, plans, session, whole=self.whole))
 
     def _budget(self, main: Config) -> Budget:

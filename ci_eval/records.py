@@ -66,6 +66,19 @@ class CellResult(Strict):
     """Named criteria that the score is made of."""
 
 
+class Scoring(Strict):
+    """What scorers asked of providers about one answer."""
+
+    calls: Count
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    cost_usd: Annotated[int | float, Field(ge=0)] | None = None
+    """By the price of the day; None where it is not known."""
+    seconds: Annotated[int | float, Field(ge=0)] = 0
+    cached_at: Time | None = None
+    """When the oldest of them was made, for those out of the response cache, which count to nothing else here."""
+
+
 class CallMade(Strict):
     """A tool that the model asked for: its name, and the arguments as JSON text in the model's own words."""
 
@@ -101,6 +114,7 @@ class Record(Strict):
     """How a pipeline or agent came to its answer, in its own words: the trajectory."""
     reused: bool = False
     """Copied from the other side, whose rendered request is the same."""
+    scoring: Scoring | None = None
     cached_at: Time | None = None
     """When the model was asked, for an answer out of the response cache: not timed, and not paid for in this run."""
 
@@ -112,6 +126,13 @@ class Record(Strict):
     def asked(self) -> bool:
         """Whether the model was asked for it in this run: what is known already costs nothing and takes no time."""
         return not self.reused and self.cached_at is None
+
+    @property
+    def spent_usd(self) -> float | None:
+        """What answer and scoring cost in this run; None where nobody knows. What never came costs nothing."""
+        free = not self.asked or (self.error is not None and self.finish is None)
+        both = (0.0 if free else self.cost_usd, self.scoring.cost_usd if self.scoring else 0.0)
+        return None if None in both else sum(cost or 0.0 for cost in both)
 
     @property
     def as_base(self) -> list[CellResult]:
@@ -195,7 +216,8 @@ class Run:
 
     def as_old_as_its_answers(self) -> Run:
         """With the time of the oldest answer that came out of the response cache, if that is older."""
-        times = [record.cached_at for record in self.records if record.cached_at]
+        parts = [part for record in self.records for part in (record, record.scoring) if part]
+        times = [part.cached_at for part in parts if part.cached_at]
         return Run(self.header.model_copy(update={"time": min([self.header.time, *times])}), self.records)
 
     @property

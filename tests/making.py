@@ -23,7 +23,7 @@ from ci_eval.reader import Document, validate
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
 from ci_eval.runner.evaluator import Evaluator
 from ci_eval.scorers import registry
-from ci_eval.scorers.base import Resources
+from ci_eval.scorers.base import Embed, Resources
 from ci_eval.scorers.registry import ScorerSet
 from ci_eval.snapshot import Entry, Snapshot
 from ci_eval.targets.chat import ChatTarget
@@ -100,8 +100,12 @@ def no_embedding(texts: Sequence[str]) -> Sequence[Sequence[float]]:
     raise AssertionError(f"nothing here should be embedded, and {len(texts)} texts are")
 
 
-def resources(at: Snapshot) -> Resources:
-    return Resources(at, no_embedding, lambda _, __: no_embedding)
+def nobody(*asked: object) -> Any:
+    raise AssertionError(f"nobody here should be asked, and {asked[0]} is")
+
+
+def resources(at: Snapshot, embed: Embed = no_embedding) -> Resources:
+    return Resources(at, embed, nobody, nobody)
 
 
 # --- targets, providers, runs -----------------------------------------------------------------------------------------

@@ -94,7 +94,8 @@ def _cost(cost: Cost, seconds: float) -> str:
 
     usd = "unknown price" if cost.usd is None else dollars(cost.usd)
     time = f"about {seconds:.0f} s" if seconds else "time unknown: main has no stored run"
-    return f"{cost.calls:,.0f} calls, {cost.tokens_in:,.0f} tokens in, {cost.tokens_out:,.0f} out, {usd}, {time}"
+    calls = f"{cost.calls:,.0f} calls" + (f" and {cost.scoring:,.0f} by scorers" if cost.scoring else "")
+    return f"{calls}, {cost.tokens_in:,.0f} tokens in, {cost.tokens_out:,.0f} out, {usd}, {time}"
 
 
 def _points(drop: Fraction | Literal["any"]) -> str:

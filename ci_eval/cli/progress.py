@@ -48,8 +48,8 @@ class Counted:
         self.passing += bool(record.cells) and all(cell.passed for cell in record.cells)
         self.errors += record.error is not None
         self.cached += record.cached_at is not None
-        if record.cost_usd is not None and record.asked:
-            self.paid = (self.paid or 0.0) + record.cost_usd
+        if record.spent_usd is not None:
+            self.paid = (self.paid or 0.0) + record.spent_usd
 
     def summary(self) -> str:
         """How far it is, how good, how fast and what was paid."""

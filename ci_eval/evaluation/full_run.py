@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ci_eval.config import Config
+from ci_eval.evaluation.canaries import check_judges
 from ci_eval.evaluation.suite import Session, Side, Suite, need_cases
 from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
@@ -107,5 +108,6 @@ def _loaded(
     suites = [Suite.load(config, snapshot, name) for name in names]
     for suite in suites:
         need_cases(suite)
+    check_judges(suites, session)
     shard = session.shard
     return [(suite, shard.of_cases(suite.golden.cases) if shard else suite.golden.cases.values()) for suite in suites]

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from ci_eval import __version__
 from ci_eval.changes import FileChange
-from ci_eval.config import Config, GatePolicy, NaivePolicy, ProviderPolicy, Subject, SuitePolicy, TargetPolicy
+from ci_eval.config import Config, GatePolicy, NaivePolicy, Subject, SuitePolicy, TargetPolicy
 from ci_eval.confirm.evidence import Cell
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
+from ci_eval.evaluation.resources import Supply, reached_by, redacted, remembering
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
 from ci_eval.naive import target as naive
-from ci_eval.providers.base import Provider
-from ci_eval.providers.endpoint import Endpoint
-from ci_eval.providers.redacted import RedactedProvider
-from ci_eval.providers.registry import EMBEDDING, connect_embedder, local_model
+from ci_eval.providers.base import ToolCall
+from ci_eval.providers.registry import local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, safe_word
 from ci_eval.runner.answering import Answerer, connect_target
-from ci_eval.runner.cache import CachedProvider, ResponseCache
+from ci_eval.runner.cache import ResponseCache
 from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.runner.shards import Shard
 from ci_eval.scorers import registry
-from ci_eval.scorers.base import Embed, Resources
-from ci_eval.scorers.registry import BoundScorer, ScorerSet
-from ci_eval.secrets import Secret, redactor
+from ci_eval.scorers.base import Answer, Score
+from ci_eval.scorers.judge import Judge
+from ci_eval.scorers.memory import ScoreMemory, key_of
+from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
+from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
@@ -86,9 +87,8 @@ class Session:
         return self.file or self.out / suite / f"{name}.jsonl"
 
     def pay(self, record: Record) -> None:
-        """Settle one call: what was known already, and what never came, costs nothing."""
-        free = not record.asked or (record.error is not None and record.cost_usd is None)
-        self.purse.pay(0.0 if free else record.cost_usd)
+        """Settle one record."""
+        self.purse.pay(record.spent_usd)
 
 
 @dataclass(frozen=True)
@@ -139,21 +139,36 @@ class Suite:
         """The scorers, with their files read and checked; those that ask a provider cannot do so yet."""
         return self._bind(None)
 
-    def _bind(self, keys: Mapping[str, Secret] | None) -> Mapping[str, BoundScorer]:
+    def _bind(self, keys: Mapping[str, Secret] | None, cache: ResponseCache | None = None) -> Mapping[str, BoundScorer]:
         """The scorers, with keys ready to score; raises Inconclusive when one is not there."""
+        supply = Supply(self.config, self.name, self.snapshot, keys, cache)
+        return self.scorers.bind(supply.resources(), self.memory)
 
-        def embedder(provider: str, model: str) -> Embed:
-            policy = self.config.policy.providers.get(provider)
-            if policy is None or policy.api not in EMBEDDING:
-                known = [name for name, one in self.config.policy.providers.items() if one.api in EMBEDDING]
-                raise self.config.document.error(
-                    ("suites", self.name, "scorers"),
-                    f'no provider "{provider}" with embedding models',
-                    f"name one of {', '.join(known) or 'the api openai, azure, github or google'}",
-                )
-            return connect_embedder(Endpoint.of(policy), model, keys).embed if keys is not None else _not_yet
+    def judges(self, keys: Mapping[str, Secret] | None) -> list[BoundScorer]:
+        """Those of its scorers that are judges, one for each rubric and way of asking; with keys, ready to be asked."""
+        bound = self.bound if keys is None else self._bind(keys)
+        found = [one for one in bound.values() if isinstance(one.scorer.policy, Judge)]
+        return list({(one.scorer.policy.files(), one.identity): one for one in reversed(found)}.values())[::-1]
 
-        return self.scorers.bind(Resources(self.snapshot, lambda texts: local_model().embed(texts), embedder))
+    def concurrency_of(self, scorer: Scorer) -> int:
+        """How many requests the provider of a scorer takes at once."""
+        return self.config.policy.providers[scorer.policy.asks() or ""].max_concurrency
+
+    @cached_property
+    def memory(self) -> ScoreMemory:
+        """What its scorers have asked providers about, on whichever side."""
+        return ScoreMemory()
+
+    def know(self, records: Iterable[Record]) -> None:
+        """Whatever main's stored answers were scored by asking is not asked again about the same words."""
+        asking = {scorer.name for scorer in self.scorers.all() if scorer.policy.asks()}
+        for record in records:
+            calls = tuple(ToolCall(call.name, call.arguments) for call in record.tool_calls)
+            answer = Answer(record.output.text(), calls, tuple(record.steps)) if record.output else None
+            for cell in record.cells:
+                if answer and cell.scorer in asking:
+                    key = key_of(cell.scorer, record.case, answer, record.repeat)
+                    self.memory.learn(key, Score(float(cell.score), cell.passed, cell.reason, cell.parts))
 
     @property
     def target(self) -> TargetPolicy:
@@ -184,10 +199,11 @@ class Suite:
         """Raises Inconclusive when a key is not there. Without a cache every answer is a fresh one."""
         found = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
         self._answerers[target.digest] = found
-        redact = redactor(keys.values())
-        answering = RedactedProvider(found.provider, redact) if redact else found.provider
-        provider = self._remembering(answering, target, keys, cache)
-        return Evaluator(target, provider, self.scorers, self._bind(keys), found.concurrency, found.cost)
+        provider = redacted(found.provider, keys)
+        policy = self.config.policy.providers.get(target.lane)  # none of the user's own service or code
+        if policy is not None:
+            provider = remembering(provider, policy, self.config, keys, cache)
+        return Evaluator(target, provider, self.scorers, self._bind(keys, cache), found.concurrency, found.cost)
 
     def naive_evaluator(self, policy: NaivePolicy) -> Evaluator:
         """The naive target under the scorers that cost nothing; raises InputError where it cannot be made."""
@@ -200,28 +216,21 @@ class Suite:
         """Who answers, by target: a program is started once for everything that a side is asked."""
         return {}
 
-    def _remembering(
-        self, provider: Provider, target: Target, keys: Mapping[str, Secret], cache: ResponseCache | None
-    ) -> Provider:
-        """With the cache before it, where answers may be remembered: not of the user's own service or code."""
-        policy = self.config.policy.providers.get(target.lane)
-        if cache is None or policy is None or policy.api == "local":
-            return provider
-        secret = keys.get(policy.key_variable or "")
-        if not (secret or cache.private):
-            return provider
-        max_age = timedelta(days=self.config.policy.baseline.max_age_days)
-        return CachedProvider.sealed(provider, cache, canonical(_reached_by(policy)), secret, max_age)
-
     def fingerprint(self, target: Target) -> Fingerprint:
         """Equal for runs that may stand for each other: only what reaches a request or a score is in it."""
         provider = self.config.policy.providers.get(target.lane)
-        answers = _reached_by(provider) if provider else target.lane
+        answers = reached_by(provider) if provider else target.lane
         return Fingerprint(
             target=_digest([__version__, answers, target.digest]),
             golden=self.golden.digest,
-            scorers=self.scorers.digest(self.snapshot),
+            scorers=self._scorers_digest(),
         )
+
+    def _scorers_digest(self) -> str:
+        """Over the scorers, and where those are asked that score by a model."""
+        own, providers = self.scorers.digest(self.snapshot), self.config.policy.providers
+        asked = sorted({name for scorer in self.scorers.all() if (name := scorer.policy.asks()) in providers})
+        return _digest([own, [reached_by(providers[name]) for name in asked]]) if asked else own
 
     def header(self, evaluator: Evaluator, jobs: Sequence[Job], commit: str | None, origin: Origin) -> Header:
         """Where a run of these jobs comes from."""
@@ -238,15 +247,6 @@ class Suite:
             deterministic=all(evaluator.is_deterministic(job.case) for job in jobs),
             fingerprint=self.fingerprint(evaluator.target),
         )
-
-
-def _not_yet(_: Sequence[str]) -> Sequence[Sequence[float]]:
-    raise AssertionError("scorers that were bound to be checked were used to score")
-
-
-def _reached_by(provider: ProviderPolicy) -> Mapping[str, object]:
-    """What of a provider's policy decides who answers, and by which of its ways."""
-    return provider.model_dump(include={"api", "base_url", "api_version", "stream"})
 
 
 def _digest(value: object) -> str:

@@ -68,15 +68,17 @@ def _is_message(value: object) -> bool:
 
 CaseId = Annotated[str, AfterValidator(_case_id)]
 Label = Annotated[str, AfterValidator(_label)]
+Input = Annotated[Untrusted, AfterValidator(_input)]
+Expected = Annotated[Untrusted, AfterValidator(_expected)]
 
 
 class Case(Strict):
     """One input with its expectation: a row of a golden set."""
 
     id: CaseId
-    input: Annotated[Untrusted, AfterValidator(_input)]
+    input: Input
     """Text (the user message), an object (fills `{{name}}`), or the conversation so far."""
-    expected: Annotated[Untrusted, AfterValidator(_expected)] | None = None
+    expected: Expected | None = None
     """What a right answer is, or holds; scorers say which part of it they look at. `refuse` and `escalate` are true
     or false."""
     stratum: Stratum = "common"

@@ -189,11 +189,11 @@ class Judgement:
         """The candidate's answers to the cases that it brings; shown, not gated, so only if there is room for all."""
         prepared, purse = self.work.prepared, self.session.purse
         evaluator = self.work.evaluators["candidate"]
-        prices = [evaluator.cost(estimate.usage_of(evaluator.target.request(case))) for case in added]
+        prices = [estimate.price_of(evaluator, case) for case in added]
         dear = purse.limit is not None and (None in prices or sum(price or 0 for price in prices) > purse.left)
         if not added or self.session.deadline.remaining() <= 0 or dear:
             return {}
-        purse.expected = max(purse.expected, *(float(price or 0) for price in prices))
+        purse.expected = max(purse.expected, *(price or 0 for price in prices))
         asking = Asking(prepared.suite, {"candidate": evaluator}, self.session, {"candidate": "new-cases"})
         jobs = evaluator.jobs(added, 1)
         asking.files["candidate"].start(

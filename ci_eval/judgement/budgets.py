@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from statistics import fmean
 from typing import Literal
 
@@ -96,9 +97,14 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
 
 
 def _unpriced(work: Work) -> str:
-    """The model that has no price; main's, or the candidate's."""
-    names = (by.target.model_name for by in work.evaluators.values() if by.cost(Usage(1, 1)) is None)
-    return next(names, "of its anchor")
+    """The model that has no price: main's, the candidate's, or one that a scorer asks."""
+    evaluators, cases = work.evaluators.values(), work.prepared.suite.golden.cases.values()
+    models = (by.target.model_name for by in evaluators if by.cost(Usage(1, 1)) is None)
+    bound = (one for by in evaluators for one in by.bound.values())
+    scorers = (
+        f'of the scorer "{one.scorer.name}"' for one in bound for case in cases if one.takes(case, 1).usd is None
+    )
+    return next(chain(models, scorers), "of its anchor")
 
 
 def _dollars(usd: float | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean
@@ -17,14 +17,14 @@ from ci_eval.confirm.evidence import Stored
 from ci_eval.confirm.machine import Question
 from ci_eval.confirm.machine import Side as SideName
 from ci_eval.evaluation.prepare import Prepared
+from ci_eval.evaluation.resources import CHARACTERS_PER_TOKEN
 from ci_eval.golden.cases import Case
 from ci_eval.plan.subset import NOTHING, Cost, Option, Terms
 from ci_eval.providers.base import Request, Usage
-from ci_eval.records import Record
+from ci_eval.records import Record, Scoring
 from ci_eval.runner.evaluator import Evaluator
 from ci_eval.stats import percentile
 
-_CHARACTERS_PER_TOKEN = 4
 _TOKENS_OUT = 300
 
 Evaluators = Mapping[SideName, Evaluator]
@@ -37,9 +37,8 @@ class Measured:
     seconds: float | None
     tokens_in: float | None
     tokens_out: float | None
-
-
-NOT_MEASURED = Measured(None, None, None)
+    scoring: Cost | None
+    """What scorers asked of providers, of an answer for which they did."""
 
 
 def options(
@@ -73,19 +72,32 @@ def _one_call(evaluator: Evaluator, case: Case, prepared: Prepared, measured: Me
     """One call about a case; a longer prompt than main's takes more tokens."""
     request = evaluator.target.request(case)
     if measured.tokens_in is None:
-        tokens_in = _length(request) / _CHARACTERS_PER_TOKEN
+        tokens_in = _length(request) / CHARACTERS_PER_TOKEN
     else:
         tokens_in = measured.tokens_in * _length(request) / max(1, _length(prepared.base.target.request(case)))
     tokens_out = measured.tokens_out if measured.tokens_out is not None else _TOKENS_OUT
     usd = evaluator.cost(Usage(math.ceil(tokens_in), math.ceil(tokens_out)))
-    return Cost(1, measured.seconds or 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
+    answer = Cost(1, measured.seconds or 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
+    return answer + (measured.scoring or scoring_of(evaluator, case, tokens_out))
 
 
-def usage_of(request: Request) -> Usage:
-    """What a call takes at most that nothing was measured of: by its length, and its limit of tokens."""
+def scoring_of(evaluator: Evaluator, case: Case, tokens_out: float) -> Cost:
+    """What scorers will ask of providers about an answer of so many tokens; how long that takes is not guessed."""
+    bound = (evaluator.bound[scorer.name] for scorer in evaluator.scorers.for_case(case))
+    return sum((one.takes(case, math.ceil(tokens_out * CHARACTERS_PER_TOKEN)) for one in bound), NOTHING)
+
+
+def price_of(evaluator: Evaluator, case: Case) -> float | None:
+    """What a call costs at most that nothing was measured of, in USD: by its length, and its limit of tokens."""
+    usage = _usage_of(evaluator.target.request(case))
+    own, scoring = evaluator.cost(usage), scoring_of(evaluator, case, usage.tokens_out or 0).usd
+    return None if own is None or scoring is None else float(own) + scoring
+
+
+def _usage_of(request: Request) -> Usage:
     most = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
     tokens_out = most if isinstance(most, int) else _TOKENS_OUT
-    return Usage(math.ceil(_length(request) / _CHARACTERS_PER_TOKEN), tokens_out)
+    return Usage(math.ceil(_length(request) / CHARACTERS_PER_TOKEN), tokens_out)
 
 
 def _length(request: Request) -> int:
@@ -106,7 +118,17 @@ def _of_records(records: Iterable[Record]) -> Measured:
         None if seconds is None else seconds / 1000,
         _mean(record.tokens_in for record in known),
         _mean(record.tokens_out for record in known),
+        _mean_cost([_as_cost(record.scoring) for record in known if record.scoring and record.scoring.calls]),
     )
+
+
+def _as_cost(scoring: Scoring) -> Cost:
+    counts = scoring.tokens_in, scoring.tokens_out, scoring.calls
+    return Cost(0, float(scoring.seconds), scoring.cost_usd, *counts)
+
+
+def _mean_cost(costs: Sequence[Cost]) -> Cost | None:
+    return sum(costs, NOTHING).times(1 / len(costs)) if costs else None
 
 
 def _average(measured: Iterable[Measured]) -> Measured:
@@ -115,6 +137,7 @@ def _average(measured: Iterable[Measured]) -> Measured:
         _mean(one.seconds for one in known),
         _mean(one.tokens_in for one in known),
         _mean(one.tokens_out for one in known),
+        _mean_cost([one.scoring for one in known if one.scoring]),
     )
 
 
@@ -139,10 +162,11 @@ def _disagreement(stored: Stored) -> float:
     return 2 * stored.passes * (stored.runs - stored.passes) / (stored.runs * (stored.runs - 1))
 
 
-def _limit(prepared: Prepared) -> float | None:
-    """Calls a second that policy allows the candidate's provider."""
-    provider = prepared.suite.config.policy.providers.get(prepared.candidate.target.lane)
-    return provider.requests_per_minute / 60 if provider and provider.requests_per_minute else None
+def _limit(prepared: Prepared, names: Iterable[str | None]) -> float | None:
+    """Calls a second that policy allows the slowest of some providers."""
+    providers = prepared.suite.config.policy.providers
+    known = (providers[name].requests_per_minute for name in names if name in providers)
+    return min((limit / 60 for limit in known if limit), default=None)
 
 
 def terms(prepared: Prepared, evaluators: Evaluators, question: Question) -> Terms:
@@ -152,7 +176,8 @@ def terms(prepared: Prepared, evaluators: Evaluators, question: Question) -> Ter
     limits = [limit for limit in question.limits.values() if limit != "any"]
     return Terms(
         concurrency=min(evaluator.concurrency for evaluator in evaluators.values()),
-        calls_per_second=_limit(prepared),
+        calls_per_second=_limit(prepared, [prepared.candidate.target.lane]),
         slowest=percentile(times, 0.99) if times else 0.0,
         max_drop=min(limits, default=Fraction(1)),
+        scoring_per_second=_limit(prepared, [scorer.policy.asks() for scorer in prepared.suite.scorers.all()]),
     )

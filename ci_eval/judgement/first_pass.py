@@ -39,6 +39,7 @@ def first_pass(
     found: dict[Side, dict[str, Record]] = {"base": {}, "candidate": dict(known or {})}
     if prepared.recalled:
         found["base"].update(prepared.recalled.records)
+        prepared.suite.know(prepared.recalled.records.values())
     jobs = list(_jobs(prepared, cases, found["candidate"], asking))
     headers = {side: _start(side, prepared, asking, [job for own, job in jobs if own == side]) for side in SIDES}
     unasked, calls = set[str](), 0

@@ -36,12 +36,15 @@ class Cost:
     """What some calls take."""
 
     calls: float = 0
+    """Of the target."""
     seconds: float = 0.0
     """One after another."""
     usd: float | None = 0.0
     """None: no price is known."""
     tokens_in: float = 0
     tokens_out: float = 0
+    scoring: float = 0
+    """Further calls, by scorers that ask a provider."""
 
     def __add__(self, other: Cost) -> Cost:
         usd = None if self.usd is None or other.usd is None else self.usd + other.usd
@@ -51,11 +54,13 @@ class Cost:
             usd,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
+            self.scoring + other.scoring,
         )
 
     def times(self, count: float) -> Cost:
         usd = None if self.usd is None else self.usd * count
-        return Cost(self.calls * count, self.seconds * count, usd, self.tokens_in * count, self.tokens_out * count)
+        counts = self.tokens_in * count, self.tokens_out * count, self.scoring * count
+        return Cost(self.calls * count, self.seconds * count, usd, *counts)
 
 
 NOTHING = Cost()
@@ -91,6 +96,8 @@ class Terms:
     """Seconds that one of a hundred calls takes or more; 0 where no call was ever timed."""
     max_drop: Fraction
     """In points: the strictest limit."""
+    scoring_per_second: float | None = None
+    """The limit of a provider that scorers ask, where policy names one."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,7 @@ def _wall(cost: Cost, terms: Terms, *, looks: int) -> float:
     if not cost.calls:
         return 0.0
     paced = cost.calls / terms.calls_per_second if terms.calls_per_second else 0.0
+    paced += cost.scoring / terms.scoring_per_second if terms.scoring_per_second else 0.0
     return max(cost.seconds / terms.concurrency, paced) + looks * terms.slowest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -126,10 +126,3 @@ class Provider(Protocol):
 
     def is_deterministic(self, request: Request) -> bool:
         """Whether asking again could only give the same answer: then nobody asks again."""
-
-
-class Embedder(Protocol):
-    """Turns texts into unit vectors for the similarity scorer. Safe to call from several threads at once."""
-
-    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """A vector of length 1 for each text, in their order; raises ProviderError."""

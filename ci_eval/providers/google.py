@@ -11,6 +11,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
 from ci_eval.providers.base import Finish, ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.providers.caller import Caller, failure
+from ci_eval.providers.embedding import Embedded
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.shape import (
     MisshapenError,
@@ -76,7 +77,7 @@ class GoogleProvider:
     def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - the API does not promise it
         return False
 
-    def vectors(self, model: str, texts: Sequence[str], deadline: Deadline) -> Sequence[Sequence[float]]:
+    def vectors(self, model: str, texts: Sequence[str], deadline: Deadline) -> Embedded:
         """A unit vector for each text; raises ProviderError."""
         resource = _resource(model)
         wanted: JSON = {
@@ -86,7 +87,9 @@ class GoogleProvider:
         if answer.status != 200:
             raise failure(answer.status, about_request=False)
         with reading("a list of embeddings"):
-            return _vectors(object_in(answer.body), len(texts))
+            found = _vectors(object_in(answer.body), len(texts))
+        # The API counts no tokens here. None is shorter than a byte, so money is never counted too low.
+        return Embedded(found, Usage(sum(len(text.encode()) for text in texts), 0))
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
 from ci_eval.providers.base import Finish, ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.providers.caller import Caller, failure
+from ci_eval.providers.embedding import Embedded
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.openai_stream import message_of
 from ci_eval.providers.shape import (
@@ -77,14 +78,14 @@ class OpenAIProvider:
     def _path(self, operation: str, model: str) -> str:  # noqa: ARG002 - the model stands in the body
         return operation
 
-    def vectors(self, model: str, texts: Sequence[str], deadline: Deadline) -> Sequence[Sequence[float]]:
+    def vectors(self, model: str, texts: Sequence[str], deadline: Deadline) -> Embedded:
         """A unit vector for each text; raises ProviderError."""
         payload: JSON = {"model": model, "input": list(texts), "encoding_format": "float"}
         answer = self._caller.post(self._path("/embeddings", model), payload, deadline)
         if answer.status != 200:
             raise failure(answer.status, about_request=False)
         with reading("a list of embeddings"):
-            return _vectors(object_in(answer.body), len(texts))
+            return _embedded(object_in(answer.body), len(texts))
 
 
 def _is_filtered(body: bytes) -> bool:
@@ -149,9 +150,11 @@ def _detail(usage: Mapping[str, Any], group: str, name: str) -> int | None:
     return tokens(details.get(name)) if isinstance(details, dict) else None
 
 
-def _vectors(body: Mapping[str, Any], wanted: int) -> Sequence[Sequence[float]]:
+def _embedded(body: Mapping[str, Any], wanted: int) -> Embedded:
     rows = [as_object(row) for row in as_list(body.get("data"))]
     found = {as_index(row.get("index")): unit_vector(row.get("embedding")) for row in rows}
     if sorted(found) != list(range(wanted)) or len({len(vector) for vector in found.values()}) > 1:
         raise MisshapenError("not one vector of one length for each text")
-    return [found[index] for index in range(wanted)]
+    usage = body.get("usage")
+    given = tokens(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+    return Embedded([found[index] for index in range(wanted)], Usage(given, 0))

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ci_eval.errors import Inconclusive
-from ci_eval.providers.base import Embedder, Provider
+from ci_eval.providers.base import Provider
 from ci_eval.providers.embedding import RemoteEmbedder, Vectors
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.reader import MIB, read_file
@@ -46,11 +46,11 @@ def _connected(endpoint: Endpoint, key: Secret | None) -> Provider:
     return provider
 
 
-def connect_embedder(endpoint: Endpoint, model: str, keys: Mapping[str, Secret]) -> Embedder:
+def connect_embedder(endpoint: Endpoint, model: str, keys: Mapping[str, Secret]) -> RemoteEmbedder:
     """A model of an API in EMBEDDING, ready to be asked; raises Inconclusive when its key is not there."""
     provider = connect(endpoint, keys)
     assert isinstance(provider, Vectors), "an API in EMBEDDING"  # noqa: S101 - a test asserts that each has vectors
-    return RemoteEmbedder(provider, model, endpoint.timeout_seconds)
+    return RemoteEmbedder(provider, model)
 
 
 @lru_cache(maxsize=1)

@@ -10,12 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from queue import Empty, Queue
+from typing import Any
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
-from ci_eval.records import CellResult, Key, Record, kept_calls, kept_output, kept_reason, kept_steps
+from ci_eval.records import CellResult, Key, Record, Scoring, kept_calls, kept_output, kept_reason, kept_steps
 from ci_eval.scorers.base import Answer
+from ci_eval.scorers.errand import Bill, Errand
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.base import Target
 from ci_eval.text import Untrusted
@@ -58,8 +60,9 @@ class Evaluator:
     """What one answer costs in USD; None where no price is known."""
 
     def is_deterministic(self, case: Case) -> bool:
-        """Whether asking again about a case could only give the same answer."""
-        return self.provider.is_deterministic(self.target.request(case))
+        """Whether asking again about a case could only give the same answer and the same scores."""
+        draws = any(self.bound[scorer.name].draws for scorer in self.scorers.for_case(case))
+        return not draws and self.provider.is_deterministic(self.target.request(case))
 
     def jobs(self, cases: Iterable[Case], repeats: int) -> list[Job]:
         """Every request that there is to make; a sure answer is asked for once.
@@ -81,27 +84,37 @@ class Evaluator:
         started = time.monotonic()
         try:
             reply = self._reply(request, job.repeat, deadline)
-            seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
-            text = reply.text.text().encode("utf-8", "replace").decode()
-            cells = self._cells(job.case, text, reply, request)
         except ProviderError as error:
-            late = deadline.remaining() <= 0 and not error.about_request
-            return self.without_answer(job, ProviderError(_OUT_OF_TIME) if late else error)
-        cost = self.cost(reply.usage)
+            return self.without_answer(job, _in_time(error, deadline))
+        seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
+        return self._scored(job, request, reply, seconds, Errand(job.repeat, deadline))
+
+    def _scored(self, job: Job, request: Request, reply: Reply, seconds: float, errand: Errand) -> Record:
+        """An answer with its scores. Without one of them the case is lost, and was paid for all the same."""
+        text = reply.text.text().encode("utf-8", "replace").decode()
+        try:
+            cells = self._cells(job.case, text, reply, request, errand)
+        except ProviderError as error:
+            lost = self.without_answer(job, _in_time(error, errand.deadline))
+            return lost.model_copy(update={**self._paid(reply), "scoring": _billed(errand.bill)})
         return Record(
             case=job.case.id,
             repeat=job.repeat,
-            request=request.digest,
+            request=self.request(job).digest,
             output=kept_output(text),
-            finish=reply.finish,
             steps=kept_steps(reply.steps),
             tool_calls=kept_calls(reply.tool_calls),
             cells=cells,
             latency_ms=None if reply.cached_at else round(seconds * 1000, 1),
-            cached_at=reply.cached_at,
-            cost_usd=None if cost is None else float(cost),
-            **vars(reply.usage),
+            scoring=_billed(errand.bill),
+            **self._paid(reply),
         )
+
+    def _paid(self, reply: Reply) -> dict[str, Any]:
+        """What an answer took, whatever became of it."""
+        cost = self.cost(reply.usage)
+        usd = None if cost is None else float(cost)
+        return {"finish": reply.finish, "cached_at": reply.cached_at, "cost_usd": usd, **vars(reply.usage)}
 
     def _reply(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
         if deadline.remaining() <= 0:
@@ -121,14 +134,14 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, text: str, reply: Reply, request: Request) -> list[CellResult]:
+    def _cells(self, case: Case, text: str, reply: Reply, request: Request, errand: Errand) -> list[CellResult]:
         """Raises ProviderError when a scorer that asks a provider gets no answer."""
         if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
         answer = Answer(text, reply.tool_calls, reply.steps, request.system)
         cells = []
         for scorer in self.scorers.for_case(case):
-            score = self.bound[scorer.name].score(answer, case)
+            score = self.bound[scorer.name].score(answer, case, errand)
             cells.append(
                 CellResult(
                     scorer=scorer.name,
@@ -148,8 +161,27 @@ class Evaluator:
         ]
 
 
+def _in_time(error: ProviderError, deadline: Deadline) -> ProviderError:
+    """What went wrong: after the deadline, that it is over."""
+    return ProviderError(_OUT_OF_TIME) if deadline.remaining() <= 0 and not error.about_request else error
+
+
+def _billed(bill: Bill) -> Scoring | None:
+    """A bill as a record has it; None where nothing was asked."""
+    if not bill.calls and bill.cached_at is None:
+        return None
+    return Scoring(
+        calls=bill.calls,
+        tokens_in=bill.tokens_in,
+        tokens_out=bill.tokens_out,
+        cost_usd=None if bill.usd is None else float(bill.usd),
+        seconds=round(bill.seconds, 3),
+        cached_at=bill.cached_at,
+    )
+
+
 def replace_repeat(record: Record, repeat: int) -> Record:
-    return record.model_copy(update={"repeat": repeat, "reused": True})
+    return record.model_copy(update={"repeat": repeat, "reused": True, "scoring": None})
 
 
 # --- one pool for all that is asked at once ---------------------------------------------------------------------------

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from ci_eval.config import Name
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
-from ci_eval.providers.base import ToolCall
+from ci_eval.plan.subset import Cost
+from ci_eval.providers.base import Message, Reply, ToolCall
 from ci_eval.reader import Document, Strict, parse_json, validate, wrong
+from ci_eval.scorers.errand import Errand
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted, canonical
 
@@ -92,21 +94,67 @@ def binary(passed: bool, reason: str) -> Score:
     return Score(1.0 if passed else 0.0, passed, Untrusted(reason))
 
 
-Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
+Vectors = Sequence[Sequence[float]]
+Embed = Callable[[Sequence[str]], Vectors]
+Parameters = Mapping[str, Any]
+
+
+class Embedder(Protocol):
+    """An embedding model of a provider."""
+
+    def embed(self, texts: Sequence[str], errand: Errand) -> Vectors:
+        """A vector of length 1 for each text, in their order; raises ProviderError."""
+
+    def takes(self, texts: Sequence[str]) -> Cost:
+        """What embedding them will take."""
+
+
+class Asker(Protocol):
+    """A chat model of a provider, with its parameters."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over all that decides who answers: where it is, model, parameters."""
+
+    def ask(self, messages: Sequence[Message], draw: int, errand: Errand, *, again: bool = False) -> Reply:
+        """One reply; raises ProviderError, which is never about the answer that is scored.
+
+        `draw` tells the calls of one errand apart. `again`: what the response cache has of it was no use.
+        """
+
+    def takes(self, messages: Sequence[Message], tokens_out: int) -> Cost:
+        """What one call will take."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a scorer may use: files of the base commit, and the embedding of texts."""
+    """What a scorer may use: files of the base commit, the embedding of texts, and models of the policy's providers."""
 
     snapshot: Snapshot
     embed: Embed
     """By the local model."""
-    embedder: Callable[[str, str], Embed]
+    embedder: Callable[[str, str], Embedder]
     """By a model (second) of a provider of the policy (first); raises InputError where it has none."""
+    asker: Callable[[str, str, Callable[[str], Parameters]], Asker]
+    """A model (second) of a provider of the policy (first), with the parameters (third) that suit its api; raises
+    InputError where it has no such provider, or the api cannot carry them."""
 
 
 Scoring = Callable[[Answer, Case], Score]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A scorer that asks a provider, ready."""
+
+    score: Callable[[Answer, Case, Errand], Score]
+    """Raises ProviderError: then the case has no score at all."""
+    takes: Callable[[Case, int], Cost]
+    """What scoring an answer to a case, of so many characters, will take."""
+    draws: bool = False
+    """Whether the same answer may score otherwise when it is scored again."""
+    identity: str = ""
+    """SHA-256 over who scores and how, where people's labels are compared with it."""
 
 
 class ScorerPolicy(Strict):
@@ -135,11 +183,6 @@ class ScorerPolicy(Strict):
         """Itself, knowing the suite's other scorers."""
         return self
 
-    @property
-    def paid(self) -> bool:
-        """Whether scoring asks a provider."""
-        return getattr(self, "provider", None) is not None
-
     def files(self) -> tuple[str, ...]:
         """Files of the base commit that this scorer reads."""
         return ()
@@ -151,8 +194,16 @@ class ScorerPolicy(Strict):
     def check(self, case: Case) -> None:
         """Raises InputError where what a case expects is nothing that this scorer can judge by."""
 
+    def asks(self) -> str | None:
+        """The provider of the policy that this scorer asks, if it asks one."""
+        return None
+
     def bind(self, resources: Resources) -> Scoring:
         """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
+        raise NotImplementedError
+
+    def bind_asking(self, resources: Resources) -> Asking:
+        """The same for a scorer that asks a provider."""
         raise NotImplementedError
 
     def expected(self, case: Case) -> Any:

@@ -10,8 +10,11 @@ from fractions import Fraction
 from importlib import import_module
 
 from ci_eval.golden.cases import Case, GoldenSet
+from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, validate
-from ci_eval.scorers.base import Answer, Resources, Score, ScorerPolicy, Scoring, binary
+from ci_eval.scorers.base import Answer, Asking, Resources, Score, ScorerPolicy, Scoring, binary
+from ci_eval.scorers.errand import Errand
+from ci_eval.scorers.memory import ScoreMemory, key_of
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import canonical
 
@@ -26,6 +29,7 @@ SCORERS: Mapping[str, str] = {
     "grounded": "ci_eval.scorers.grounded:Grounded",
     "injection": "ci_eval.scorers.injection:Injection",
     "json_schema": "ci_eval.scorers.json_schema:JsonSchema",
+    "judge": "ci_eval.scorers.judge:Judge",
     "language": "ci_eval.scorers.language:Language",
     "leak": "ci_eval.scorers.leak:Leak",
     "length": "ci_eval.scorers.length:Length",
@@ -68,14 +72,37 @@ class BoundScorer:
     """A scorer that has its files and is ready to score."""
 
     scorer: Scorer
-    scoring: Scoring
+    scoring: Scoring | Asking
+    memory: ScoreMemory
+
+    @property
+    def draws(self) -> bool:
+        """Whether the same answer may score otherwise when it is scored again."""
+        return isinstance(self.scoring, Asking) and self.scoring.draws
+
+    @property
+    def identity(self) -> str:
+        """Who scores and how, of a scorer that is compared with people's labels."""
+        return self.scoring.identity if isinstance(self.scoring, Asking) else ""
 
     def applies(self, case: Case) -> bool:
         return self.scorer.policy.applies(case)
 
-    def score(self, answer: Answer, case: Case) -> Score:
+    def score(self, answer: Answer, case: Case, errand: Errand | None = None) -> Score:
+        """Raises ProviderError where a provider does not answer; only to ask one is there need of an errand."""
         seen = self.scorer.policy.looked_at(answer)
-        return self.scoring(seen, case) if seen else binary(False, f"no step with {canonical(self.scorer.policy.step)}")
+        if seen is None:
+            return binary(False, f"no step with {canonical(self.scorer.policy.step)}")
+        scoring = self.scoring
+        if not isinstance(scoring, Asking):
+            return scoring(seen, case)
+        assert errand is not None, "the evaluator sends each answer on one"  # noqa: S101
+        key = key_of(self.scorer.name, case.id, seen, errand.repeat)
+        return self.memory.recall(key, lambda: scoring.score(seen, case, errand))
+
+    def takes(self, case: Case, characters: int) -> Cost:
+        """What scoring an answer of so many characters takes of providers."""
+        return self.scoring.takes(case, characters) if isinstance(self.scoring, Asking) else NOTHING
 
 
 @dataclass(frozen=True)
@@ -94,19 +121,24 @@ class ScorerSet:
 
     def free(self) -> ScorerSet:
         """Those that ask no provider."""
-        by_case = {case: tuple(one for one in own if not one.policy.paid) for case, own in self.by_case.items()}
-        return ScorerSet(tuple(one for one in self.shared if not one.policy.paid), by_case)
+        by_case = {case: tuple(one for one in own if one.policy.asks() is None) for case, own in self.by_case.items()}
+        return ScorerSet(tuple(one for one in self.shared if one.policy.asks() is None), by_case)
 
     def for_case(self, case: Case) -> tuple[Scorer, ...]:
         own = self.by_case.get(case.id, ())
         return (*(scorer for scorer in self.shared if scorer.policy.applies(case)), *own)
 
-    def bind(self, resources: Resources) -> Mapping[str, BoundScorer]:
+    def bind(self, resources: Resources, memory: ScoreMemory | None = None) -> Mapping[str, BoundScorer]:
         """Every scorer by name, ready; raises InputError for a file or pattern that cannot be used."""
-        return {scorer.name: BoundScorer(scorer, scorer.policy.bind(resources)) for scorer in self.all()}
+        kept = memory or ScoreMemory()
+        return {scorer.name: BoundScorer(scorer, _bound(scorer.policy, resources), kept) for scorer in self.all()}
 
     def digest(self, snapshot: Snapshot) -> str:
         return hashlib.sha256(canonical([scorer.digest(snapshot) for scorer in self.all()]).encode()).hexdigest()
+
+
+def _bound(policy: ScorerPolicy, resources: Resources) -> Scoring | Asking:
+    return policy.bind_asking(resources) if policy.asks() else policy.bind(resources)
 
 
 def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:

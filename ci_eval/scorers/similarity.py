@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 
 from ci_eval.config import Name
 from ci_eval.golden.cases import Case
+from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, PassAt, Resources, Score, Scoring, as_text
+from ci_eval.scorers.base import MISSING, Answer, Asking, Embed, PassAt, Resources, Score, Scoring, as_text
+from ci_eval.scorers.errand import Errand
 from ci_eval.scorers.references import WithReferences
 from ci_eval.text import Untrusted
 
@@ -33,20 +35,33 @@ class Similarity(WithReferences):
             raise wrong("provider and model belong together", "write both, or none for the local model")
         return self
 
+    def asks(self) -> str | None:
+        return self.provider
+
     def bind(self, resources: Resources) -> Scoring:
-        embed = resources.embedder(self.provider, self.model) if self.provider and self.model else resources.embed
+        return lambda answer, case: self._score(answer, case, resources.embed)
 
-        def score(answer: Answer, case: Case) -> Score:
-            got, wanted = answer.field(self.field), self.references(case)
-            if got is MISSING:
-                return self.nothing()
-            if as_text(got) in wanted:  # whose cosine may be 0.9999999, below a pass_at of 1
-                return Score(1.0, True, Untrusted("the expected text"))
-            one, *others = embed([as_text(got), *wanted])
-            cosine = max(_cosine(one, other) for other in others)
-            return Score(cosine, cosine >= self.pass_at, Untrusted(f"cosine {cosine:.2f}"))
+    def bind_asking(self, resources: Resources) -> Asking:
+        embedder = resources.embedder(self.provider or "", self.model or "")  # the validator knows that both are there
 
-        return score
+        def score(answer: Answer, case: Case, errand: Errand) -> Score:
+            return self._score(answer, case, lambda texts: embedder.embed(texts, errand))
+
+        def takes(case: Case, characters: int) -> Cost:
+            wanted = self.references(case)
+            return embedder.takes([" " * characters, *wanted]) if wanted else NOTHING
+
+        return Asking(score, takes)
+
+    def _score(self, answer: Answer, case: Case, embed: Embed) -> Score:
+        got, wanted = answer.field(self.field), self.references(case)
+        if got is MISSING:
+            return self.nothing()
+        if as_text(got) in wanted:  # whose cosine may be 0.9999999, below a pass_at of 1
+            return Score(1.0, True, Untrusted("the expected text"))
+        one, *others = embed([as_text(got), *wanted])
+        cosine = max(_cosine(one, other) for other in others)
+        return Score(cosine, cosine >= self.pass_at, Untrusted(f"cosine {cosine:.2f}"))
 
 
 def _cosine(one: Sequence[float], other: Sequence[float]) -> float:

@@ -22,7 +22,7 @@ providers:
     key_env: CLAUDE_KEY
     stream: {stream}
     prices: {{"claude-*": {{input: 3, output: 15, cached: 0.3}}}}
-  embed: {{api: openai, base_url: "{embed}/v1", key_env: EMBED_KEY}}
+  embed: {{api: openai, base_url: "{embed}/v1", key_env: EMBED_KEY, prices: {{"e-*": {{input: 2, output: 0}}}}}}
 suites:
   s:
     target: {{prompt: p.md, model: m.yaml}}
@@ -121,6 +121,25 @@ def test_embeddings_that_do_not_come_are_infrastructure_and_no_score(
         ("no embedding: HTTP 400", "infrastructure")
     }
     assert not any("cells" in record for record in records.values())
+
+
+def test_an_answer_that_was_paid_for_stays_paid_for_when_its_scoring_fails(
+    repo: Repo, servers: tuple[ModelServer, ModelServer]
+) -> None:
+    servers[1].behaviour = lambda _: Answer(400, {})
+    _, records = ran(repo, servers)
+    paid = (20 * 3 + 1000 * 0.3 + 9 * 15) / 1e6
+    assert [records[case]["cost_usd"] for case in ("same", "other")] == [pytest.approx(paid)] * 2
+    assert records["same"]["tokens_in"] == 1020
+
+
+def test_what_scoring_asks_of_a_provider_is_counted_beside_the_answer(
+    repo: Repo, servers: tuple[ModelServer, ModelServer]
+) -> None:
+    _, records = ran(repo, servers)
+    scoring = records["same"]["scoring"]
+    assert scoring.pop("seconds") >= 0
+    assert scoring == {"calls": 1, "tokens_in": 8, "cost_usd": pytest.approx(16e-6)}
 
 
 def test_a_scorer_whose_key_is_missing_asks_nobody(

@@ -740,8 +740,8 @@ class TestHostileBodies:
 
 def vectors(api: str, body: Any, *texts: str) -> Any:
     with served(api, lambda _: body if isinstance(body, Answer) else Answer(200, body)) as (server, endpoint):
-        found = connect_embedder(endpoint, "embed-1", {"KEY": Secret(KEY)}).embed(texts)
-    return found, server.last
+        found = connect_embedder(endpoint, "embed-1", {"KEY": Secret(KEY)}).embed(texts, Deadline.after(60))
+    return found.vectors, server.last
 
 
 class TestEmbeddings:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ci_eval.deadline import Deadline
-from ci_eval.providers.base import Embedder, Message, ProviderError, Reply, Request
+from ci_eval.providers.base import Message, ProviderError, Reply, Request
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import connect, connect_embedder
 from ci_eval.transport.pacing import Limits
@@ -109,8 +109,8 @@ def test_a_wrong_address_is_infrastructure(address: str) -> None:
 
 def test_embeddings(tmp_path: Path) -> None:
     with running(tmp_path, "--embedding") as address:
-        embedder: Embedder = connect_embedder(endpoint(address), "noise", {})
-        one, other, same = embedder.embed(["a parcel", "a refund", "a parcel"])
+        embedder = connect_embedder(endpoint(address), "noise", {})
+        one, other, same = embedder.embed(["a parcel", "a refund", "a parcel"], Deadline.after(60)).vectors
     assert len(one) == len(other) == 64
     assert sum(a * a for a in one) == pytest.approx(1)
     assert sum(a * b for a, b in zip(one, same, strict=True)) == pytest.approx(1, abs=1e-3)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from http_server import Answer, Server
-from making import held
+from making import held, nobody
 from repo import Repo
 
 import ci_eval
@@ -615,7 +615,7 @@ def schema_scorer(schema: JSON, answer: str = '{"a": 1}') -> bool:
     def embed(texts: object) -> list[list[float]]:
         raise AssertionError(texts)
 
-    return policy.bind(Resources(at, embed, lambda _, __: embed))(Said(answer), case("x")).passed
+    return policy.bind(Resources(at, embed, nobody, nobody))(Said(answer), case("x")).passed
 
 
 PLACES: list[Callable[[JSON], JSON]] = [

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
-from making import held
+from making import held, resources
 from repo import Repo
 
 from ci_eval.errors import InputError
@@ -25,7 +25,7 @@ from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ProviderError
 from ci_eval.reader import Document
 from ci_eval.scorers import schema_check
-from ci_eval.scorers.base import Answer, Embed, Resources, Scoring
+from ci_eval.scorers.base import Answer, Scoring
 from ci_eval.scorers.json_schema import JsonSchema, problem_of, validator_of
 from ci_eval.scorers.schema_size import expanded_size
 
@@ -239,17 +239,7 @@ TREE_OF_TWINS = {"type": "array", "items": {"allOf": [{"$ref": "#"}, {"$ref": "#
 
 def judge(schema: Json) -> Scoring:
     at = held({"s.json": json.dumps(schema)})
-    return JsonSchema.model_validate({"type": "json_schema", "schema": "s.json"}).bind(
-        Resources(at, no_embedding, no_embedder)
-    )
-
-
-def no_embedding(texts: Sequence[str]) -> Sequence[Sequence[float]]:
-    raise AssertionError(texts)
-
-
-def no_embedder(provider: str, model: str) -> Embed:
-    raise AssertionError(provider, model)
+    return JsonSchema.model_validate({"type": "json_schema", "schema": "s.json"}).bind(resources(at))
 
 
 def nested(depth: int) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
-from making import case, golden, held, no_embedding, scorer_set
+from making import case, golden, held, no_embedding, resources, scorer_set
 
 from ci_eval.errors import InputError
 from ci_eval.providers.base import ToolCall
-from ci_eval.scorers.base import Answer, Resources, Score
+from ci_eval.scorers.base import Answer, Score
 from ci_eval.text import JSON, Untrusted, canonical
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
@@ -34,7 +34,7 @@ def judged(
 ) -> Score:
     """The score of one answer to a case of this expectation."""
     one = case(expected=expected, **row)
-    bound = scorer_set(golden(one), scorer).bind(Resources(held({}), embed, lambda _, __: embed))
+    bound = scorer_set(golden(one), scorer).bind(resources(held({}), embed))
     return next(iter(bound.values())).score(Answer(answer) if isinstance(answer, str) else answer, one)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -34,15 +34,18 @@ from making import case as a_case
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
+from ci_eval.plan.subset import Cost
 from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.reader import ROW_LIMIT
 from ci_eval.records import Record, Run, RunFile, parse, to_bytes
 from ci_eval.runner.evaluator import Evaluator, Job, run_all
-from ci_eval.scorers.base import Answer, Score, binary
+from ci_eval.scorers.base import Answer, Asking, Score, binary
+from ci_eval.scorers.errand import Errand
 from ci_eval.text import Untrusted
 
 CASES = tuple(a_case(name) for name in "abcde")
 AT = held({})
+PATIENCE = Deadline.after(PATIENT)
 
 
 def made(provider: Scripted, cases: Sequence[Case] = CASES, *scorers: dict[str, Any], threads: int = 4) -> Evaluator:
@@ -87,6 +90,65 @@ def test_a_prompt_that_cannot_be_filled_costs_nothing() -> None:
     with pytest.raises(InputError, match="unknown variable"):
         broken.jobs(CASES, 1)
     assert provider.asked == []
+
+
+# --- what scorers ask -------------------------------------------------------------------------------------------------
+
+
+def _scored_by(score: Callable[[Answer, Case, Errand], Score], *, draws: bool = False) -> Evaluator:
+    """The same cases under one scorer that asks a provider."""
+    asking = made(Scripted(deterministic=True))
+    bound = {name: replace(one, scoring=Asking(score, _free, draws)) for name, one in asking.bound.items()}
+    return replace(asking, bound=bound)
+
+
+def _free(_: Case, __: int) -> Cost:
+    return Cost()
+
+
+def test_the_same_words_in_the_same_repeat_are_scored_once_and_in_another_repeat_anew() -> None:
+    """Both sides of a case share a verdict; a confirmation draws the scorer's own noise again."""
+    asked: list[tuple[str, int]] = []
+
+    def score(_: Answer, case: Case, errand: Errand) -> Score:
+        asked.append((case.id, errand.repeat))
+        errand.bill.add(Usage(1, 1), Decimal("0.5"), 0.1)
+        return binary(True, "")
+
+    base = _scored_by(score)
+    candidate = replace(base, target=target("Another prompt."))
+    jobs = [Job(case, repeat) for case in CASES for repeat in (0, 1000)]
+    found: list[Record] = []
+    run_all([(side, job) for job in jobs for side in (base, candidate)], PATIENCE, lambda _, one: found.append(one))
+    assert sorted(asked) == sorted((case.id, repeat) for case in CASES for repeat in (0, 1000))
+    assert sum(one.scoring.calls for one in found if one.scoring) == len(asked)
+    assert all(one.cells[0].passed for one in found)
+
+
+def test_a_scorer_that_draws_makes_a_repeatable_answer_worth_asking_for_again() -> None:
+    def score(_: Answer, __: Case, ___: Errand) -> Score:
+        return binary(True, "")
+
+    assert len(_scored_by(score).jobs(CASES, 5)) == len(CASES)
+    assert len(_scored_by(score, draws=True).jobs(CASES, 5)) == 5 * len(CASES)
+
+
+def test_a_score_that_fails_is_not_remembered() -> None:
+    tries: list[int] = []
+
+    def score(_: Answer, __: Case, errand: Errand) -> Score:
+        tries.append(1)
+        errand.bill.add(Usage(1, 1), None, 0)
+        if len(tries) == 1:
+            raise ProviderError("no score")
+        return binary(True, "")
+
+    asking = _scored_by(score)
+    first, second = (asking.ask(Job(CASES[0], 0), PATIENCE) for _ in range(2))
+    assert (first.lost, first.cells, first.error) == (True, [], Untrusted("no score"))
+    assert (first.finish, first.tokens_in, first.scoring and first.scoring.calls) == ("stop", 7, 1)
+    assert first.spent_usd is None, "what nobody knows the price of is not free"
+    assert (second.lost, len(tries)) == (False, 2)
 
 
 # --- what is recorded -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from making import case, golden, held, no_embedding, resources, scorer_set, snapshot
+from making import case, golden, held, nobody, resources, scorer_set, snapshot
 from refusals import ANSWERS, REFUSALS
 
 from ci_eval.errors import InputError
@@ -239,7 +239,7 @@ def test_no_answer_makes_a_pattern_slow(at: Snapshot) -> None:
 
 
 def embedded(at: Snapshot, one: list[float], other: list[float], **keys: Any) -> Score:
-    with_vectors = Resources(at, lambda _: [one, other], lambda _, __: no_embedding)
+    with_vectors = Resources(at, lambda _: [one, other], nobody, nobody)
     asked = case(expected="an answer")
     scorer = scorer_set(golden(asked), {"type": "similarity", "pass_at": 0.8, **keys})
     return scorer.bind(with_vectors)["similarity"].score(Answer("another answer"), asked)

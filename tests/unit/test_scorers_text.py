@@ -333,8 +333,7 @@ def test_no_text_makes_telling_a_language_slow(text: str) -> None:
 def test_similarity_takes_several_expected_texts() -> None:
     vectors = {"got": [1.0, 0.0], "far": [0.0, 1.0], "near": [0.9, 0.1]}
     one = case(expected=["far", "near"])
-    at = resources(held({}))
     bound = scorer_set(golden(one), {"type": "similarity", "pass_at": 0.8}).bind(
-        type(at)(at.snapshot, lambda texts: [vectors[text] for text in texts], at.embedder)
+        resources(held({}), lambda texts: [vectors[text] for text in texts])
     )
     assert bound["similarity"].score(Answer("got"), one).value == 0.9

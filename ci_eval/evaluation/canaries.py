@@ -1,0 +1,71 @@
+"""Answers whose verdict is known, judged before any score counts: a judge that misses one judges nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ci_eval.errors import Inconclusive
+from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.records import Record
+from ci_eval.runner.cache import FIRST_FRESH
+from ci_eval.runner.evaluator import run_all
+from ci_eval.runner.recital import Given, jobs, reciting
+from ci_eval.scorers.judge import Judge
+from ci_eval.scorers.registry import BoundScorer
+from ci_eval.scorers.rubric import Canary
+
+
+def check_judges(suites: Iterable[Suite], session: Session) -> None:
+    """Raises Inconclusive where a judge misses a canary of its rubric, or does not answer."""
+    for suite in suites:
+        for bound in suite.judges(session.keys):
+            _check(suite, bound, session)
+
+
+def _check(suite: Suite, bound: BoundScorer, session: Session) -> None:
+    policy = bound.scorer.policy
+    assert isinstance(policy, Judge), "the suite's judges"  # noqa: S101
+    canaries = policy.read_rubric(suite.snapshot).rubric.canaries
+    if not canaries:
+        return
+    records = _judged(suite, bound, canaries, session)
+    for number, canary in enumerate(canaries, start=1):
+        problem = _problem(canary, records.get(f"canary-{number}"), policy)
+        if problem:
+            raise Inconclusive(
+                f'suite {suite.name}: the judge "{bound.scorer.name}" cannot be relied on: {problem} '
+                f"canary {number} of {policy.rubric}; correct the rubric, or choose another model to judge"
+            )
+
+
+def _judged(suite: Suite, bound: BoundScorer, canaries: Iterable[Canary], session: Session) -> dict[str, Record]:
+    """The records of the canaries that were asked about. Never out of the cache: it is today's judge that counts."""
+    given = [Given(canary.case(number), canary.output) for number, canary in enumerate(canaries, start=1)]
+    evaluator = reciting(bound, given, suite.concurrency_of(bound.scorer))
+    found: dict[str, Record] = {}
+
+    def seen(_: int, record: Record) -> None:
+        found[record.case] = record
+        session.pay(record)
+        session.progress.advance(record)
+
+    session.progress.start(f"{suite.name}: canaries of {bound.scorer.name}", len(given))
+    try:
+        run_all([(evaluator, job) for job in jobs(given, FIRST_FRESH)], session.deadline, seen, session.purse.begin)
+    finally:
+        session.progress.finish()
+    return found
+
+
+def _problem(canary: Canary, record: Record | None, policy: Judge) -> str | None:
+    """What is wrong with a verdict; None where it is right."""
+    if record is None:
+        return "there is no money left to ask it about"
+    if record.lost:
+        cause = record.error.text() if record.error else "no answer"
+        return f"no verdict ({cause}) on"
+    (cell,) = record.cells
+    passed = cell.passed if canary.criterion is None else cell.parts[canary.criterion] >= policy.threshold
+    if passed == (canary.expect == "pass"):
+        return None
+    return f"it {'passes' if passed else 'fails'} a known {'good' if canary.expect == 'pass' else 'bad'} answer,"

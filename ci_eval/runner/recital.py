@@ -1,0 +1,57 @@
+"""Answers that are there already, scored as if a target had just given them: canaries, and what people labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from ci_eval.deadline import Deadline
+from ci_eval.golden.cases import Case
+from ci_eval.providers.base import Reply, Request, Usage
+from ci_eval.runner.evaluator import Evaluator, Job
+from ci_eval.scorers.registry import BoundScorer, ScorerSet
+from ci_eval.targets.prompt import Prompt
+from ci_eval.text import Untrusted
+
+
+@dataclass(frozen=True)
+class Recital:
+    """Both target and provider: it says what it was given, for nothing."""
+
+    answers: Mapping[str, str]
+    """By case."""
+    lane: str = "given answers"
+    prompt: Prompt | None = None
+    digest: str = ""
+    model_name: str = ""
+    rows: tuple[str, ...] = field(default=())
+
+    def request(self, case: Case) -> Request:
+        return Request("", "", (), body={"case": case.id})
+
+    def complete(self, request: Request, repeat: int, deadline: Deadline) -> Reply:  # noqa: ARG002 - it is there
+        assert request.body is not None, "made by request()"  # noqa: S101
+        return Reply(Untrusted(self.answers[request.body["case"]]), "stop", Usage(0, 0), seconds=0.0)
+
+    def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - whatever it is
+        return True
+
+
+@dataclass(frozen=True)
+class Given:
+    """One answer to one case."""
+
+    case: Case
+    answer: str
+
+
+def reciting(scorer: BoundScorer, given: Iterable[Given], concurrency: int) -> Evaluator:
+    """Known answers, each of a case of its own, under one scorer."""
+    recital = Recital({one.case.id: one.answer for one in given})
+    scorers = ScorerSet((scorer.scorer,), {})
+    return Evaluator(recital, recital, scorers, {scorer.scorer.name: scorer}, concurrency, lambda _: Decimal(0))
+
+
+def jobs(given: Iterable[Given], repeat: int) -> list[Job]:
+    return [Job(one.case, repeat) for one in given]
