@@ -63,6 +63,10 @@ def _no_baselines(main: Config) -> None:
     """Nothing is stored: base is evaluated in this job."""
 
 
+def _anybody(main: Config) -> None:
+    """Whoever starts this may."""
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What a gate would do."""
@@ -108,6 +112,11 @@ class Gate:
     pull: int = 0
     """The pull request's number; with the base commit it chooses among main's stored repeats."""
     tighter: Tighter = AS_POLICY_SAYS
+    fork: bool = False
+    """Whether the candidate comes from another repository; its code is run only where there are no secrets."""
+    admit: Callable[[Config], None] = _anybody
+    """Told main's policy once it is known that something would be judged, before a key is read and a model is asked;
+    raises where this job may not."""
     whole: bool = False
     """Whether every golden case is run, also where that takes longer than there is time."""
     cache: ResponseCache | None = None
@@ -159,6 +168,7 @@ class Gate:
         return _Read(main, head, changes)
 
     def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:
+        self.admit(read.main)
         deadline = Deadline.after(budget.seconds)
         keys = self.keys(required_keys(read.main))
         work = self._work(read, keys)
@@ -181,6 +191,7 @@ class Gate:
             self.baselines(read.main),
             self.pull,
             self.origin.event,
+            self.fork,
         )
         return [self._work_of(preparation.of(change), preparation, keys) for change in read.changes.affected()]
 
