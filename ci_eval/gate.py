@@ -143,7 +143,7 @@ class Gate:
             return self._bootstrap()
         read = self._read()
         budget = self._budget(read.main)
-        purse = Purse(budget.usd)
+        purse = Purse.holding(budget.usd, budget.calls, budget.tokens)
         suites = self._judge(read, budget, purse) if read.changes.affected() else ()
         return GateOutcome(
             verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
@@ -154,7 +154,7 @@ class Gate:
             changes=read.changes,
             policy_notes=explain.policy_notes(read.changes, (self.base, read.main), (self.candidate, read.head)),
             budget=budget,
-            usd=None if purse.unpriced else purse.spent,
+            usd=purse.spent,
             hide_outputs=read.main.policy.baseline.outputs == "hide",
         )
 
@@ -179,7 +179,8 @@ class Gate:
 
     def _budget(self, main: Config) -> Budget:
         policy = main.policy.budget
-        return Budget(self.tighter.seconds(float(policy.seconds)), self.tighter.usd(policy.usd))
+        seconds, usd = self.tighter.seconds(float(policy.seconds)), self.tighter.usd(policy.usd)
+        return Budget(seconds, usd, policy.calls, policy.tokens)
 
     def _work(self, read: _Read, keys: Mapping[str, Secret]) -> list[Work]:
         """Every affected suite, loaded and remembered, and nothing asked yet."""

@@ -114,6 +114,11 @@ class Record(Strict):
         return not self.reused and self.cached_at is None
 
     @property
+    def tokens(self) -> int | None:
+        """In and out together; None where the provider did not say."""
+        return None if self.tokens_in is None or self.tokens_out is None else self.tokens_in + self.tokens_out
+
+    @property
     def as_base(self) -> list[CellResult]:
         """Its cells as main's side of a comparison. A request of main that is refused says nothing: an account that is
         closed refuses both sides alike, and that is no pass.

@@ -88,7 +88,11 @@ class Session:
     def pay(self, record: Record) -> None:
         """Settle one call: what was known already, and what never came, costs nothing."""
         free = not record.asked or (record.error is not None and record.cost_usd is None)
-        self.purse.pay(0.0 if free else record.cost_usd)
+        self.purse.pay(
+            0.0 if free else record.cost_usd,
+            calls=int(record.asked),
+            tokens=0 if free else record.tokens,
+        )
 
 
 @dataclass(frozen=True)

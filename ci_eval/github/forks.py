@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ci_eval import sides
 from ci_eval.config import Config
 from ci_eval.errors import CiEvalError, Inconclusive, InputError, MissingKey
 from ci_eval.git import Git, GitError
-from ci_eval.github import runs
+from ci_eval.github import caps, runs
 from ci_eval.github.client import GitHub, GitHubUnavailable
 from ci_eval.github.event import GatePull, GatePullAsData
 from ci_eval.github.workplace import Workplace
@@ -54,8 +55,13 @@ ANYBODY = Terms()
 def terms(place: Workplace, pull: GatePull | GatePullAsData) -> Terms:
     """A head that is data waits for an approval, also where it is no fork's: whoever can push has `pull_request`."""
     if isinstance(pull, GatePullAsData):
-        return Terms(pull.fork, lambda _: admit_approved(place, pull))
-    return Terms(pull.fork, without_key=without_key(pull))
+        return Terms(pull.fork, partial(_admit, place, pull))
+    return Terms(pull.fork, partial(caps.hold, place), without_key(pull))
+
+
+def _admit(place: Workplace, pull: GatePullAsData, main: Config) -> None:
+    admit_approved(place, pull)
+    caps.hold(place, main)
 
 
 # --- what is checked out, and what is read ----------------------------------------------------------------------------

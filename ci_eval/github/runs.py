@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from ci_eval.github.client import GitHub
+from ci_eval.github.client import GitHub, GitHubUnavailable
 from ci_eval.github.event import Part, Positive
 
 _PER_PAGE = 100
+_PAGES = 10
+"""GitHub lists the newest 1,000 runs."""
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -99,12 +100,16 @@ class Siblings:
     of: Run
 
     def since(self, moment: datetime) -> Iterator[Run]:
-        """Those that were created at or after a moment, over all pages; GitHub shows no more than the newest 1,000."""
-        for page in count(1):
+        """Those that were created at or after a moment, over all pages.
+
+        Raises GitHubUnavailable, also where there are more than GitHub lists.
+        """
+        for page in range(1, _PAGES + 1):
             rows = self._page(page, moment)
             yield from (row for row in rows if row.branch == self.of.branch)
             if len(rows) < _PER_PAGE:
                 return
+        raise GitHubUnavailable("GitHub lists no more than 1,000 runs")
 
     def _page(self, page: int, moment: datetime) -> list[Run]:
         asked: dict[str, str | int] = {

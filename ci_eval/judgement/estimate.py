@@ -81,11 +81,14 @@ def _one_call(evaluator: Evaluator, case: Case, prepared: Prepared, measured: Me
     return Cost(1, measured.seconds or 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
 
 
-def usage_of(request: Request) -> Usage:
+def most_of(evaluator: Evaluator, case: Case) -> Cost:
     """What a call takes at most that nothing was measured of: by its length, and its limit of tokens."""
+    request = evaluator.target.request(case)
     most = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
+    tokens_in = math.ceil(_length(request) / _CHARACTERS_PER_TOKEN)
     tokens_out = most if isinstance(most, int) else _TOKENS_OUT
-    return Usage(math.ceil(_length(request) / _CHARACTERS_PER_TOKEN), tokens_out)
+    usd = evaluator.cost(Usage(tokens_in, tokens_out))
+    return Cost(1, 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
 
 
 def _length(request: Request) -> int:

@@ -197,7 +197,11 @@ class StandIn:
 
     def _check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
         url = urlsplit(target)
-        parameters = RequestParameters(query=ImmutableMultiDict(parse_qsl(url.query)), header=Headers(dict(headers)))
+        # `created` is a search (">=…") by GitHub's documentation, and a bare date by the description.
+        query = [
+            (name, value.removeprefix(">=") if name == "created" else value) for name, value in parse_qsl(url.query)
+        ]
+        parameters = RequestParameters(query=ImmutableMultiDict(query), header=Headers(dict(headers)))
         kind = headers.get("Content-Type", "").lower()
         request = Request(self.host_url, url.path, method.lower(), body, kind, parameters)
         self._record(f"request {method} {target}", lambda: self._api.validate_request(request))
