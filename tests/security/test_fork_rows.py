@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from fork_desk import (
     FORKS,
     as_data,
@@ -362,6 +363,49 @@ def test_14_what_was_approved_is_what_is_judged(changes: dict[str, str], hub: Hu
     hub.api.pulls[PULL] = {**now, "state": changes.get("state", "open")}
 
     refused(as_data(hub, capsys, pull_json(head)), hub, 3)
+
+
+FORKS_YML = ROOT / "examples/forks/.github/workflows/forks.yml"
+
+
+def test_14_the_workflow_for_forks_shows_the_commit_that_is_approved() -> None:
+    workflow = yaml.safe_load(FORKS_YML.read_text(encoding="utf-8"))
+    gate, verdict = workflow["jobs"]["gate"], workflow["jobs"]["verdict"]
+
+    assert "github.event.pull_request.head.sha" in gate["name"]
+    assert "github.event.pull_request.head.sha" in workflow["run-name"]
+    assert "${{" not in verdict["name"], "what is required has one name"
+    assert verdict["needs"] == "gate"
+    assert verdict["if"].startswith("always() &&")
+
+
+def test_15_the_workflow_for_forks_waits_for_a_reviewer_and_may_little() -> None:
+    workflow = yaml.safe_load(FORKS_YML.read_text(encoding="utf-8"))
+    gate = workflow["jobs"]["gate"]
+
+    assert workflow[True] == {"pull_request_target": None}  # YAML 1.1 reads `on` as true
+    assert gate["environment"] == "ci-eval-forks"
+    assert workflow["permissions"] == {}
+    assert gate["permissions"] == {"contents": "read", "pull-requests": "write", "actions": "read"}
+    assert [step["uses"].partition("@")[0] for step in gate["steps"]] == ["actions/checkout", "OWNER/ci-eval"]
+    assert gate["steps"][0]["with"] == {"fetch-depth": 0, "persist-credentials": False}
+    assert all(re.fullmatch(r"[^@]+@[0-9a-f]{40}", step["uses"]) for step in gate["steps"])
+
+
+def test_14_the_page_shows_the_workflow_that_is_checked() -> None:
+    page = (ROOT / "docs/github.md").read_text(encoding="utf-8")
+
+    assert f"```yaml\n{FORKS_YML.read_text(encoding='utf-8')}```\n" in page
+
+
+def test_1_in_the_example_every_pull_request_is_answered_by_one_of_the_two_required_checks() -> None:
+    """Each is skipped, which counts as green, exactly where the other one is not."""
+    own = yaml.safe_load((FORKS_YML.parent / "eval.yml").read_text(encoding="utf-8"))["jobs"]["gate"]
+    forks = yaml.safe_load(FORKS_YML.read_text(encoding="utf-8"))["jobs"]["verdict"]
+
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in own["if"]
+    assert forks["if"] == "always() && github.event.pull_request.head.repo.full_name != github.repository"
+    assert own["name"] != forks["name"]
 
 
 # --- 102: the token ---------------------------------------------------------------------------------------------------
