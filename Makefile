@@ -31,9 +31,9 @@ types: $(READY)
 	$(BIN)/mypy
 
 workflows: $(READY)
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*/.github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
-	$(BIN)/zizmor --offline --no-progress .github action.yml
+	$(BIN)/zizmor --offline --no-progress .github action.yml examples
 
 container-test: $(READY) ## Build the image and run it as GitHub does, on a real engine (root, Debian)
 	$(BIN)/python -m pytest tests/container/check_image.py

@@ -331,6 +331,12 @@ class BudgetPolicy(Strict):
     """After this the verdict is `inconclusive` for whatever is still open."""
     usd: Annotated[int | float, Field(gt=0, le=100_000)] | None = None
     """The most that one gate may spend on models; an unknown price counts as more."""
+    calls: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
+    """The most answers that one gate may ask targets for."""
+    tokens: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = None
+    """The most tokens, in and out together, that those answers may take; an unknown number counts as more."""
+    runs_per_day: Annotated[int, Field(gt=0, le=500)] | None = None
+    """How often the gate of one pull request may run in 24 hours, by GitHub's list of the workflow's runs."""
 
 
 class BaselinePolicy(Strict):

@@ -44,3 +44,11 @@ class Inconclusive(CiEvalError):
     """No verdict can be reached: red, but not a regression."""
 
     exit_code = EXIT_INCONCLUSIVE
+
+
+class MissingKey(Inconclusive):
+    """A key that is needed is not in the environment. `name` is the variable's."""
+
+    def __init__(self, name: str, without: str) -> None:
+        self.name = name
+        super().__init__(f"{name} is not set, so {without}; set it in the step that runs ci-eval")

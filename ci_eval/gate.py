@@ -64,6 +64,10 @@ def _no_baselines(main: Config) -> None:
     """Nothing is stored: base is evaluated in this job."""
 
 
+def _anybody(main: Config) -> None:
+    """Whoever starts this may."""
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What a gate would do."""
@@ -109,6 +113,11 @@ class Gate:
     pull: int = 0
     """The pull request's number; with the base commit it chooses among main's stored repeats."""
     tighter: Tighter = AS_POLICY_SAYS
+    fork: bool = False
+    """Whether the candidate comes from another repository; its code is run only where there are no secrets."""
+    admit: Callable[[Config], None] = _anybody
+    """Told main's policy once it is known that something would be judged, before a key is read and a model is asked;
+    raises where this job may not."""
     whole: bool = False
     """Whether every golden case is run, also where that takes longer than there is time."""
     cache: ResponseCache | None = None
@@ -135,7 +144,7 @@ class Gate:
             return self._bootstrap()
         read = self._read()
         budget = self._budget(read.main)
-        purse = Purse(budget.usd)
+        purse = Purse.holding(budget.usd, budget.calls, budget.tokens)
         suites = self._judge(read, budget, purse) if read.changes.affected() else ()
         return GateOutcome(
             verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,
@@ -146,7 +155,7 @@ class Gate:
             changes=read.changes,
             policy_notes=explain.policy_notes(read.changes, (self.base, read.main), (self.candidate, read.head)),
             budget=budget,
-            usd=None if purse.unpriced else purse.spent,
+            usd=purse.spent,
             hide_outputs=read.main.policy.baseline.outputs == "hide",
         )
 
@@ -160,6 +169,7 @@ class Gate:
         return _Read(main, head, changes)
 
     def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:
+        self.admit(read.main)
         deadline = Deadline.after(budget.seconds)
         keys = self.keys(required_keys(read.main))
         work = self._work(read, keys)
@@ -171,7 +181,8 @@ class Gate:
 
     def _budget(self, main: Config) -> Budget:
         policy = main.policy.budget
-        return Budget(self.tighter.seconds(float(policy.seconds)), self.tighter.usd(policy.usd))
+        seconds, usd = self.tighter.seconds(float(policy.seconds)), self.tighter.usd(policy.usd)
+        return Budget(seconds, usd, policy.calls, policy.tokens)
 
     def _work(self, read: _Read, keys: Mapping[str, Secret]) -> list[Work]:
         """Every affected suite, loaded and remembered, and nothing asked yet."""
@@ -183,6 +194,7 @@ class Gate:
             self.baselines(read.main),
             self.pull,
             self.origin.event,
+            self.fork,
         )
         return [self._work_of(preparation.of(change), preparation, keys) for change in read.changes.affected()]
 

@@ -1,4 +1,4 @@
-"""What one job may spend on models, and what it has spent: counted as answers come in, by several threads."""
+"""What one job may take of models, and what it has taken: counted as answers come in, by several threads."""
 
 from __future__ import annotations
 
@@ -9,60 +9,100 @@ _HAIR = 1e-9
 
 
 @dataclass
-class Purse:
-    """Money in USD. `limit` None: there is none, and what is spent is only counted."""
+class Ceiling:
+    """One thing of which each call takes some. `limit` None: there is none, and what is taken is only counted."""
 
     limit: float | None = None
     expected: float = 0.0
-    """What one call is likely to cost, before any was paid."""
+    """What one call is likely to take, before any was settled."""
+    spent: float = 0.0
+    unknown: int = 0
+    """Answers of which nobody knows what they took."""
+    _settled: int = 0
+    _most: float = 0.0
+    """That one call took."""
+
+    def allows_another(self, begun: int) -> bool:
+        """Beside those that are under way, for each of which the most so far is set aside."""
+        if self.limit is None:
+            return True
+        aside = (begun + 1) * max(self._most, self.expected)
+        return not self.unknown and self.spent < self.limit and self.spent + aside <= self.limit * (1 + _HAIR)
+
+    def settle(self, amount: float | None) -> None:
+        self.spent += amount or 0.0
+        self._settled += amount is not None
+        self._most = max(self._most, amount or 0.0)
+        self.unknown += amount is None
+
+    def enough_for(self, calls: int) -> bool:
+        """Whether so many more calls fit, at the average of those so far."""
+        average = self.spent / self._settled if self._settled else self.expected
+        return self.left > 0 and calls * average <= self.left
+
+    @property
+    def left(self) -> float:
+        """Never negative; infinite without a limit, nothing where there is a limit and an unknown amount."""
+        if self.limit is None:
+            return float("inf")
+        return 0.0 if self.unknown else max(0.0, self.limit - self.spent)
+
+
+@dataclass
+class Purse:
+    """Three ceilings, of which the first to be reached ends the asking."""
+
+    usd: Ceiling = field(default_factory=Ceiling)
+    calls: Ceiling = field(default_factory=lambda: Ceiling(expected=1))
+    tokens: Ceiling = field(default_factory=Ceiling)
+    """In and out together."""
     refused: bool = False
-    """Whether a call could not begin for want of money."""
-    _spent: float = 0.0
-    _paid: int = 0
-    _unpriced: int = 0
-    _dearest: float = 0.0
+    """Whether a call could not begin because a ceiling was reached."""
     _begun: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def begin(self) -> bool:
-        """Whether another call may begin. The largest price so far is set aside for it until it is settled."""
-        if self.limit is None:
-            return True
+    @classmethod
+    def holding(cls, usd: float | None, calls: float | None, tokens: float | None) -> Purse:
+        return cls(Ceiling(usd), Ceiling(calls, expected=1), Ceiling(tokens))
+
+    @property
+    def _all(self) -> tuple[Ceiling, Ceiling, Ceiling]:
+        return self.usd, self.calls, self.tokens
+
+    def expect(self, usd: float, tokens: float) -> None:
+        """What one call is likely to take, so that the first ones under way do not take too much together."""
         with self._lock:
-            aside = (self._begun + 1) * max(self._dearest, self.expected)
-            if self._unpriced or self._spent >= self.limit or self._spent + aside > self.limit * (1 + _HAIR):
+            self.usd.expected, self.tokens.expected = usd, tokens
+
+    def begin(self) -> bool:
+        """Whether another call may begin. What it may take is set aside until it is settled."""
+        with self._lock:
+            if not all(ceiling.allows_another(self._begun) for ceiling in self._all):
                 self.refused = True
                 return False
             self._begun += 1
             return True
 
-    def pay(self, usd: float | None) -> None:
-        """Settle one call; None: nobody knows its price."""
+    def pay(self, usd: float | None, *, calls: int = 1, tokens: int | None = 0) -> None:
+        """Settle one call; None: nobody knows how much."""
         with self._lock:
             self._begun = max(0, self._begun - 1)
-            self._spent += usd or 0.0
-            self._paid += usd is not None
-            self._dearest = max(self._dearest, usd or 0.0)
-            self._unpriced += usd is None
+            self.usd.settle(usd)
+            self.calls.settle(calls)
+            self.tokens.settle(tokens)
 
     def enough_for(self, calls: int) -> bool:
-        """Whether so many more calls fit, at the average price of those so far."""
+        """Whether so many more calls fit, at the average of those so far."""
         with self._lock:
-            average = self._spent / self._paid if self._paid else self.expected
-        return self.left > 0 and calls * average <= self.left
+            return all(ceiling.enough_for(calls) for ceiling in self._all)
+
+    def covers(self, usd: float | None, calls: float, tokens: float) -> bool:
+        """Whether this much is left; an unknown price is more than any limit."""
+        if usd is None and self.usd.limit is not None:
+            return False
+        return (usd or 0.0) <= self.usd.left and calls <= self.calls.left and tokens <= self.tokens.left
 
     @property
-    def spent(self) -> float:
-        return self._spent
-
-    @property
-    def unpriced(self) -> int:
-        """Answers of unknown price."""
-        return self._unpriced
-
-    @property
-    def left(self) -> float:
-        """Never negative; infinite without a limit, nothing where there is a limit and an unknown price."""
-        if self.limit is None:
-            return float("inf")
-        return 0.0 if self._unpriced else max(0.0, self.limit - self._spent)
+    def spent(self) -> float | None:
+        """In USD; None where a price is not known."""
+        return None if self.usd.unknown else self.usd.spent

@@ -128,11 +128,27 @@ class Record(Strict):
         return not self.reused and self.cached_at is None
 
     @property
+    def _free(self) -> bool:
+        """What was known already, and what never came, costs nothing."""
+        return not self.asked or (self.error is not None and self.finish is None)
+
+    @property
     def spent_usd(self) -> float | None:
-        """What answer and scoring cost in this run; None where nobody knows. What never came costs nothing."""
-        free = not self.asked or (self.error is not None and self.finish is None)
-        both = (0.0 if free else self.cost_usd, self.scoring.cost_usd if self.scoring else 0.0)
+        """What answer and scoring cost in this run; None where nobody knows."""
+        both = (0.0 if self._free else self.cost_usd, self.scoring.cost_usd if self.scoring else 0.0)
         return None if None in both else sum(cost or 0.0 for cost in both)
+
+    @property
+    def spent_calls(self) -> int:
+        """Requests that were made in this run, those of scorers among them."""
+        return int(self.asked) + (self.scoring.calls if self.scoring else 0)
+
+    @property
+    def spent_tokens(self) -> int | None:
+        """In and out together, of answer and scoring; None where the provider did not say."""
+        own = 0 if self._free else _together(self.tokens_in, self.tokens_out)
+        scoring = _together(self.scoring.tokens_in, self.scoring.tokens_out) if self.scoring else 0
+        return _together(own, scoring)
 
     @property
     def as_base(self) -> list[CellResult]:
@@ -187,6 +203,10 @@ class Header(Strict):
     shard: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$")] | None = None
     """Which part of the golden set this is, as in `2/4`; None: all of it."""
     fingerprint: Fingerprint
+
+
+def _together(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def missing_answers(lost: int, refused: int, answers: int) -> int:

@@ -15,7 +15,7 @@ from ci_eval.text import log
 if TYPE_CHECKING:
     from ci_eval.gate import Outlook
     from ci_eval.judgement.budgets import Work
-    from ci_eval.plan.subset import Cost, Plan
+    from ci_eval.plan.subset import Budget, Cost, Plan
 
 
 @click.command()
@@ -60,8 +60,16 @@ def _lines(outlook: Outlook) -> Iterator[str]:
         return
     for work, each in zip(outlook.work, outlook.plans, strict=True):
         yield from _suite(work, each)
-    usd = "no limit of money" if outlook.budget.usd is None else f"${outlook.budget.usd:.2f}"
-    yield f"Budget: {outlook.budget.seconds:g} s, {usd}."
+    yield f"Budget: {', '.join(_limits(outlook.budget))}."
+
+
+def _limits(budget: Budget) -> Iterator[str]:
+    yield f"{budget.seconds:g} s"
+    yield "no limit of money" if budget.usd is None else f"${budget.usd:.2f}"
+    if budget.calls is not None:
+        yield f"{budget.calls:,} calls"
+    if budget.tokens is not None:
+        yield f"{budget.tokens:,} tokens"
 
 
 def _suite(work: Work, plan: Plan) -> Iterator[str]:

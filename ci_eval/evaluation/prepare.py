@@ -98,7 +98,8 @@ class Preparation:
     baselines: Baselines | None
     pull: int
     event: str = "local"
-    """The GitHub event, or `local`: where a pull request's code may be run depends on it."""
+    """The GitHub event, or `local`: where a pull request's code may be run depends on it, and on `fork`."""
+    fork: bool = False
 
     def of(self, change: SuiteChanges) -> Prepared:
         """Raises Inconclusive where main's side is at fault, InputError where the candidate's is."""
@@ -106,7 +107,7 @@ class Preparation:
             suite = Suite.load(self.main, self.base, change.suite)
             base = suite.side(self.base)
         need_cases(suite)
-        refused = trust.objection(suite.target, change, self.base, self.candidate, self.event)
+        refused = trust.objection(suite.target, change, self.base, self.candidate, self.event, fork=self.fork)
         if refused:
             raise Inconclusive(refused)
         named_by = self.head if change.suite in self.head.policy.suites else self.main

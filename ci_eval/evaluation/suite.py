@@ -88,7 +88,7 @@ class Session:
 
     def pay(self, record: Record) -> None:
         """Settle one record."""
-        self.purse.pay(record.spent_usd)
+        self.purse.pay(record.spent_usd, calls=record.spent_calls, tokens=record.spent_tokens)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from github.PullRequest import PullRequest as PullRequestNow
     from github.Repository import Repository
 
+Answer = TypeVar("Answer")
+
 _TIMEOUT_SECONDS = 15
 _MAX_WAIT_SECONDS = 60
 _RETRIES = 3
@@ -208,6 +210,11 @@ class GitHub:
         path = f"{self._issues_path}/{number}"
         _ask(lambda: self._api.requester.requestJsonAndCheck("PATCH", path, input=changes))
 
+    def read(self, path: str, understood: Callable[[Any], Answer], **asked: str | int) -> Answer:
+        """What a GET below the repository's address answers, as `understood` reads its JSON."""
+        whole = f"/repos/{self.repository}/{path}"
+        return _ask(lambda: understood(self._api.requester.requestJsonAndCheck("GET", whole, asked)[1]))
+
     @property
     def _issues_path(self) -> str:
         return f"/repos/{self.repository}/issues"
@@ -316,9 +323,6 @@ _CAUSES = {
     422: "GitHub did not take the content",
     429: "GitHub's rate limit is reached",
 }
-
-
-Answer = TypeVar("Answer")
 
 
 def _ask(question: Callable[[], Answer]) -> Answer:

@@ -67,12 +67,23 @@ class _Base(Part):
     repo: _Repository | None = None
 
 
+class _Author(Part):
+    login: str
+    type: str
+
+
 class PullRequest(Part):
     """A pull request as payloads and the API both write it."""
 
     number: Positive
     head: _Head
     base: _Base
+    user: _Author | None = None
+
+    @property
+    def by_dependabot(self) -> bool:
+        """Whether its author is Dependabot, whose pull requests are given no secrets of Actions."""
+        return self.user == _Author(login="dependabot[bot]", type="Bot")
 
     @property
     def is_fork(self) -> bool:
@@ -126,6 +137,17 @@ class GatePull:
     merge_sha: str
     fork: bool
     action: str
+    by_dependabot: bool = False
+
+
+@dataclass(frozen=True)
+class GatePullAsData:
+    """Gate a pull request in a job of main's own workflow, which holds the secrets: the head is nothing but data."""
+
+    number: int
+    head_sha: str
+    base_ref: str
+    fork: bool
 
 
 @dataclass(frozen=True)
@@ -174,10 +196,12 @@ class Ignored:
     reason: str
 
 
-Activity = GatePull | GatePullByNumber | GateGroup | UpdateBaseline | FullEvaluation | NothingToDo | Ignored
+Activity = (
+    GatePull | GatePullAsData | GatePullByNumber | GateGroup | UpdateBaseline | FullEvaluation | NothingToDo | Ignored
+)
 
 
-_SUPPORTED = ("pull_request", "merge_group", "push", "schedule", "workflow_dispatch")
+_SUPPORTED = ("pull_request", "pull_request_target", "merge_group", "push", "schedule", "workflow_dispatch")
 
 
 def read_payload(environment: Environment) -> JSON:
@@ -189,7 +213,7 @@ def read_payload(environment: Environment) -> JSON:
 def activity(environment: Environment, payload: JSON) -> Activity:
     """What this event asks for; raises InputError for a payload that GitHub would not send."""
     match environment.event_name:
-        case "pull_request":
+        case "pull_request" | "pull_request_target":
             return _pull_request(environment, _parse(_PullEvent, environment, payload))
         case "push":
             return _push(_parse(_PushEvent, environment, payload))
@@ -215,6 +239,8 @@ def _pull_request(environment: Environment, event: _PullEvent) -> Activity:
         raise refuse("pr-number", "names another pull request", "leave it empty; it is for workflow_dispatch")
     if event.action == "closed":
         return NothingToDo("the pull request is closed")
+    if environment.event_name == "pull_request_target":
+        return GatePullAsData(pull.number, pull.head.sha, pull.base.ref, pull.is_fork)
     return GatePull(
         number=pull.number,
         head_sha=pull.head.sha,
@@ -223,6 +249,7 @@ def _pull_request(environment: Environment, event: _PullEvent) -> Activity:
         merge_sha=environment.sha,
         fork=pull.is_fork,
         action=event.action,
+        by_dependabot=pull.by_dependabot,
     )
 
 

@@ -18,6 +18,7 @@ from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive
 from ci_eval.evaluation.suite import Progress
 from ci_eval.gate import Gate, Tighter
 from ci_eval.github import event as events
+from ci_eval.github import forks
 from ci_eval.github.client import GitHub, GitHubUnavailable
 from ci_eval.github.commands import Annotation
 from ci_eval.github.environment import Environment
@@ -26,11 +27,13 @@ from ci_eval.github.event import (
     FullEvaluation,
     GateGroup,
     GatePull,
+    GatePullAsData,
     GatePullByNumber,
     Ignored,
     NothingToDo,
     UpdateBaseline,
 )
+from ci_eval.github.forks import ANYBODY, Terms
 from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
 from ci_eval.github.workplace import Connect, Workplace
@@ -77,8 +80,9 @@ class _Job:
 
     def do(self, activity: Activity) -> int:
         match activity:
-            case GatePull() as pull:
-                return self.gate(pull.number, pull.head_sha, partial(self._sides_of_merge, pull))
+            case GatePull() | GatePullAsData() as pull:
+                terms = forks.terms(self.place, pull)
+                return self.gate(pull.number, pull.head_sha, partial(self._sides_of_pull, pull), terms)
             case GatePullByNumber(number):
                 return self.gate_by_number(number)
             case GateGroup() as group:
@@ -94,40 +98,40 @@ class _Job:
 
     # --- gate ---------------------------------------------------------------------------------------------------------
 
-    def _sides_of_merge(self, pull: GatePull) -> Sides:
+    def _sides_of_pull(self, pull: GatePull | GatePullAsData) -> Sides:
+        if isinstance(pull, GatePullAsData):
+            return forks.heads_beside_main(self.place, pull.base_ref, pull.head_sha)
         return sides.of_merge_commit(self.place.git(), pull.merge_sha, pull.head_sha)
 
     def _sides_of_group(self, group: GateGroup) -> Sides:
         return sides.of_merge_group(self.place.git(), group.base_sha, group.head_sha)
 
     def gate_by_number(self, number: int) -> int:
-        """A pull request that somebody named: its head is fetched as objects, and merged without a checkout."""
+        """A pull request that somebody with write access named, so that its run needs no other approval."""
         try:
             with self.place.github() as github:
                 pull = github.pull(number)
         except GitHubUnavailable as error:
             remedy = "check the number, and that the token may read pull requests"
             raise Inconclusive(f"pull request {number} cannot be read: {error}; {remedy}") from None
-        return self.gate(number, pull.head_sha, partial(self._sides_of_heads, pull.base_ref, pull.head_sha))
+        choose = forks.heads_beside_main if pull.fork else forks.heads
+        terms = Terms(fork=pull.fork)
+        return self.gate(number, pull.head_sha, partial(choose, self.place, pull.base_ref, pull.head_sha), terms)
 
-    def _sides_of_heads(self, base_ref: str, head_sha: str) -> Sides:
-        git = self.place.git()
-        git.fetch(self.place.remote(), [f"+refs/heads/{base_ref}:refs/ci-eval/base", head_sha])
-        return sides.of_merge(git, git.commit("refs/ci-eval/base"), head_sha)
-
-    def gate(self, number: int | None, head_sha: str, choose: partial[Sides]) -> int:
+    def gate(self, number: int | None, head_sha: str, choose: partial[Sides], terms: Terms = ANYBODY) -> int:
         """Judge one pull request and answer it, also when it cannot be judged. A merge group has no number."""
         out = self.place.fresh_folder()
         try:
-            outcome = self._prepared(choose(), number, out).run()
+            outcome = self._prepared(choose(), number, out, terms).run()
             code = outcome.verdict.exit_code
-        except CiEvalError as error:
+        except CiEvalError as raised:
+            error = terms.explain(raised)
             self.place.tell_error(error)
             outcome, code = _stopped(error, head_sha), error.exit_code
         self._publish(outcome, number, head_sha, out)
         return code
 
-    def _prepared(self, chosen: Sides, number: int | None, out: Path) -> Gate:
+    def _prepared(self, chosen: Sides, number: int | None, out: Path, terms: Terms) -> Gate:
         """A merge group is judged on every golden case: it is the last look before main."""
         inputs = self.place.environment.inputs
         seconds = float(inputs.budget_seconds) if inputs.budget_seconds else None
@@ -142,6 +146,8 @@ class _Job:
             origin=self.place.origin(""),
             baselines=self.place.baselines,
             pull=number or 0,
+            fork=terms.fork,
+            admit=terms.admit,
             tighter=Tighter(inputs.max_drop, seconds, usd),
             whole=number is None or inputs.mode == "full",
         )

@@ -56,7 +56,7 @@ class MainRuns:
             self._remember_anchors(config, [suite for suite, _ in done], session)
         self.place.tell(write_summary(environment.summary_path, _scores_in_markdown(done, lost, stored=store)))
         self._tell_drift(again, every=len(again) == len(done))
-        spent = cost(None if session.purse.unpriced else session.purse.spent)
+        spent = cost(session.purse.spent)
         write_outputs(environment.output_path, {"verdict": "inconclusive" if lost else "pass"} | spent)
         return Verdict.INCONCLUSIVE.exit_code if lost else 0
 

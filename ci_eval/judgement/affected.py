@@ -23,7 +23,7 @@ from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
 from ci_eval.outcome.data import data
 from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
-from ci_eval.plan.subset import LEAST_CASES, Plan
+from ci_eval.plan.subset import LEAST_CASES, NOTHING, Plan
 from ci_eval.records import Record
 from ci_eval.runner.evaluator import always
 from ci_eval.verdict import DimensionResult, decide
@@ -96,8 +96,8 @@ class Judgement:
     def _expect_prices(self) -> None:
         """So that the first calls under way do not overspend before one of them is paid."""
         planned = self.plan.first
-        if planned.calls and planned.usd:
-            self.session.purse.expected = planned.usd / planned.calls
+        if planned.calls:
+            self.session.purse.expect((planned.usd or 0.0) / planned.calls, planned.tokens / planned.calls)
 
     def _may_start(self) -> Callable[[], bool]:
         """Whether the first pass may begin another case: it leaves room for the confirmation."""
@@ -189,11 +189,13 @@ class Judgement:
         """The candidate's answers to the cases that it brings; shown, not gated, so only if there is room for all."""
         prepared, purse = self.work.prepared, self.session.purse
         evaluator = self.work.evaluators["candidate"]
-        prices = [estimate.price_of(evaluator, case) for case in added]
-        dear = purse.limit is not None and (None in prices or sum(price or 0 for price in prices) > purse.left)
-        if not added or self.session.deadline.remaining() <= 0 or dear:
+        if not added or self.session.deadline.remaining() <= 0:
             return {}
-        purse.expected = max(purse.expected, *(price or 0 for price in prices))
+        most = [estimate.most_of(evaluator, case) for case in added]
+        together = sum(most, NOTHING)
+        if not purse.covers(together.usd, together.calls, together.tokens):
+            return {}
+        purse.expect(max(one.usd or 0.0 for one in most), max(one.tokens for one in most))
         asking = Asking(prepared.suite, {"candidate": evaluator}, self.session, {"candidate": "new-cases"})
         jobs = evaluator.jobs(added, 1)
         asking.files["candidate"].start(

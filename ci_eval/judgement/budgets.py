@@ -20,7 +20,7 @@ from ci_eval.evaluation.prepare import Prepared
 from ci_eval.judgement import estimate
 from ci_eval.plan import ranking
 from ci_eval.plan.ranking import Rates
-from ci_eval.plan.subset import Budget, Option, Plan, Terms, plan, smallest_drop
+from ci_eval.plan.subset import NOTHING, Budget, Option, Plan, Terms, plan, smallest_drop
 from ci_eval.providers.base import Usage
 from ci_eval.records import CellResult, Record, Run
 
@@ -89,10 +89,13 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
                 f"suite {suite}: no price is known for the model {_unpriced(one)}, and budget.usd is set; "
                 "name its prices under the provider in ci-eval.yaml"
             )
-        if not each.fits and (not each.whole or (budget.usd is not None and (each.first.usd or 0.0) > budget.usd)):
+        if budget.tokens is not None and one.prepared.suite.target.kind != "chat":
+            raise Inconclusive(f"suite {suite}: how many tokens its target takes is not known; remove budget.tokens")
+        if not each.fits and not (each.whole and budget.affords(each.first)):
             raise Inconclusive(
-                f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {each.most_seconds:.0f} s "
-                f"and {_dollars(each.most.usd)} with their confirmation, more than the budget; raise the budget"
+                f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {each.most_seconds:.0f} s, "
+                f"{each.most.calls:,.0f} calls, {each.most.tokens:,.0f} tokens and {_dollars(each.most.usd)} with "
+                "their confirmation, more than the budget; raise the budget"
             )
 
 
@@ -117,18 +120,24 @@ def _plan(work: Work, budget: Budget, *, whole: bool = False, ranks: Mapping[str
 
 def _together(plans: Sequence[Plan], budget: Budget) -> bool:
     """Whether all of them fit: suites run one after the other."""
-    usd = [each.most.usd for each in plans]
-    known = [each for each in usd if each is not None]
-    affordable = budget.usd is None or (len(known) == len(usd) and sum(known) <= budget.usd)
+    affordable = budget.affords(sum((each.most for each in plans), NOTHING))
     return affordable and sum(each.most_seconds for each in plans) <= budget.seconds
 
 
 def _split(full: Sequence[Plan], budget: Budget) -> list[Budget]:
-    seconds = _shares([each.most_seconds for each in full], budget.seconds)
-    if budget.usd is None:
-        return [Budget(share) for share in seconds]
-    usd = _shares([each.most.usd or 0.0 for each in full], budget.usd)
-    return [Budget(*share) for share in zip(seconds, usd, strict=True)]
+    most = [each.most for each in full]
+    shares = zip(
+        _shares([each.most_seconds for each in full], budget.seconds),
+        _limits([each.usd or 0.0 for each in most], budget.usd),
+        _limits([each.calls for each in most], budget.calls),
+        _limits([each.tokens for each in most], budget.tokens),
+        strict=True,
+    )
+    return [Budget(*share) for share in shares]
+
+
+def _limits(needs: Sequence[float], total: float | None) -> Sequence[float | None]:
+    return [None] * len(needs) if total is None else _shares(needs, total)
 
 
 def _shares(needs: Sequence[float], total: float) -> list[float]:

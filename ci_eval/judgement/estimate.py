@@ -87,17 +87,15 @@ def scoring_of(evaluator: Evaluator, case: Case, tokens_out: float) -> Cost:
     return sum((one.takes(case, math.ceil(tokens_out * CHARACTERS_PER_TOKEN)) for one in bound), NOTHING)
 
 
-def price_of(evaluator: Evaluator, case: Case) -> float | None:
-    """What a call costs at most that nothing was measured of, in USD: by its length, and its limit of tokens."""
-    usage = _usage_of(evaluator.target.request(case))
-    own, scoring = evaluator.cost(usage), scoring_of(evaluator, case, usage.tokens_out or 0).usd
-    return None if own is None or scoring is None else float(own) + scoring
-
-
-def _usage_of(request: Request) -> Usage:
+def most_of(evaluator: Evaluator, case: Case) -> Cost:
+    """What a call takes at most that nothing was measured of: by its length, and its limit of tokens."""
+    request = evaluator.target.request(case)
     most = request.parameters.get("max_tokens") or request.parameters.get("max_completion_tokens")
+    tokens_in = math.ceil(_length(request) / CHARACTERS_PER_TOKEN)
     tokens_out = most if isinstance(most, int) else _TOKENS_OUT
-    return Usage(math.ceil(_length(request) / CHARACTERS_PER_TOKEN), tokens_out)
+    usd = evaluator.cost(Usage(tokens_in, tokens_out))
+    answer = Cost(1, 0.0, None if usd is None else float(usd), tokens_in, tokens_out)
+    return answer + scoring_of(evaluator, case, tokens_out)
 
 
 def _length(request: Request) -> int:

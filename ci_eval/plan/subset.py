@@ -46,6 +46,10 @@ class Cost:
     scoring: float = 0
     """Further calls, by scorers that ask a provider."""
 
+    @property
+    def tokens(self) -> float:
+        return self.tokens_in + self.tokens_out
+
     def __add__(self, other: Cost) -> Cost:
         usd = None if self.usd is None or other.usd is None else self.usd + other.usd
         return Cost(
@@ -102,8 +106,21 @@ class Terms:
 
 @dataclass(frozen=True)
 class Budget:
+    """What a gate may take. None: no limit."""
+
     seconds: float
     usd: float | None = None
+    calls: float | None = None
+    tokens: float | None = None
+    """In and out together."""
+
+    def affords(self, cost: Cost) -> bool:
+        """Whether it covers all of a cost but its time; an unknown price is more than any limit."""
+        return (
+            (self.usd is None or (cost.usd is not None and cost.usd <= self.usd))
+            and (self.calls is None or cost.calls <= self.calls)
+            and (self.tokens is None or cost.tokens <= self.tokens)
+        )
 
 
 @dataclass(frozen=True)
@@ -164,8 +181,6 @@ def _planned(options: Sequence[Option], terms: Terms, budget: Budget, seed: int,
     confirmation = _confirmation(chosen, terms, len(options))
     first_seconds = _wall(first, terms, looks=1)
     most_seconds = first_seconds + (_wall(confirmation, terms, looks=_LOOKS - 1) if confirmation.calls else 0.0)
-    usd = (first + confirmation).usd
-    affordable = budget.usd is None or (usd is not None and usd <= budget.usd)
     order = [option.case for option in chosen]
     random.Random(seed).shuffle(order)  # noqa: S311 - repeatable, not secret
     return Plan(
@@ -176,7 +191,7 @@ def _planned(options: Sequence[Option], terms: Terms, budget: Budget, seed: int,
         confirmation=confirmation,
         first_seconds=first_seconds,
         most_seconds=most_seconds,
-        fits=affordable and most_seconds <= budget.seconds,
+        fits=budget.affords(first + confirmation) and most_seconds <= budget.seconds,
     )
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ci_eval.errors import Inconclusive
+from ci_eval.errors import MissingKey
 from ci_eval.providers.base import Provider
 from ci_eval.providers.embedding import RemoteEmbedder, Vectors
 from ci_eval.providers.endpoint import Endpoint
@@ -66,8 +66,5 @@ def _key(endpoint: Endpoint, keys: Mapping[str, Secret]) -> Secret | None:
     if endpoint.key_env is None:
         return None
     if endpoint.key_env not in keys:
-        raise Inconclusive(
-            f"{endpoint.key_env} is not set, so nothing can be evaluated; "
-            "set it, or on a pull request from a fork ask a maintainer to run the gate"
-        )
+        raise MissingKey(endpoint.key_env, "nothing can be evaluated")
     return keys[endpoint.key_env]

@@ -176,7 +176,7 @@ def _open(result: DimensionResult) -> str:
         case "deadline":
             return f"time ran out before {{}} was clear: {_lacking(result)}"
         case "budget":
-            return f"money ran out before {{}} was clear: {_lacking(result)}"
+            return f"the budget ran out before {{}} was clear: {_lacking(result)}"
         case "no answers":
             return "nothing is known of {}"
     return "too many answers were lost to be sure of {}"

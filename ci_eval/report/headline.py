@@ -24,7 +24,7 @@ NOT_JUDGED = {
 
 
 _ENDED = "the gate ended before it could judge"
-_RAN_OUT = {"deadline": "time", "budget": "money"}
+_RAN_OUT = {"deadline": "time", "budget": "the budget"}
 
 
 def headline(outcome: GateOutcome) -> Text:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ci_eval import targets
 from ci_eval.config import Config, TargetPolicy
-from ci_eval.errors import Inconclusive
+from ci_eval.errors import MissingKey
 from ci_eval.prices import cost_of
 from ci_eval.providers.base import Provider, Usage
 from ci_eval.providers.endpoint import Endpoint
@@ -71,7 +71,7 @@ def _own(policy: TargetPolicy, target: OwnTarget, keys: Mapping[str, Secret]) ->
 
 def _key(name: str, keys: Mapping[str, Secret]) -> Secret:
     if name not in keys:
-        raise Inconclusive(f"{name} is not set, so the target cannot be asked; set it in the step that runs ci-eval")
+        raise MissingKey(name, "the target cannot be asked")
     return keys[name]
 
 

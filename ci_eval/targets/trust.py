@@ -8,23 +8,29 @@ from ci_eval.snapshot import Snapshot
 from ci_eval.targets.own import code_files
 
 _PRIVILEGED = frozenset({"pull_request_target", "workflow_run", "issue_comment"})
+_WITHOUT_SECRETS = frozenset({"pull_request", "local"})
+"""Where GitHub itself keeps secrets from a fork's code, and where it is run by who has read it."""
 
 
 def objection(
-    policy: TargetPolicy, change: SuiteChanges, base: Snapshot, candidate: Snapshot, event: str
+    policy: TargetPolicy, change: SuiteChanges, base: Snapshot, candidate: Snapshot, event: str, *, fork: bool = False
 ) -> str | None:
     """Why nothing is run for this change, by main's policy; None when it may be."""
     if policy.kind == "http":
         return _one_deployment(change)
-    return code_objection(policy, base, candidate, event)
+    return code_objection(policy, base, candidate, event, fork=fork)
 
 
-def code_objection(policy: TargetPolicy, base: Snapshot, candidate: Snapshot, event: str) -> str | None:
-    """Why a side's code is not run; None when it may be, or where there is none."""
+def code_objection(
+    policy: TargetPolicy, base: Snapshot, candidate: Snapshot, event: str, *, fork: bool = False
+) -> str | None:
+    """Why a side's code is not run; None when it may be, or where there is none. `fork`: the candidate is a fork's."""
     if policy.kind not in {"command", "python"}:
         return None
     if event in _PRIVILEGED:
         return f"on {event} no code of the repository is run, and this target is code; use pull_request"
+    if fork and event not in _WITHOUT_SECRETS:
+        return f"on {event} no code is run for a pull request from a fork, and this target is code; use pull_request"
     if policy.code == "trusted" or (candidate.commit is None and event == "local"):  # one's own working tree
         return None
     ours, theirs = (code_files(side, policy.files) for side in (base, candidate))

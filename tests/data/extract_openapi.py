@@ -26,6 +26,10 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ["patch"],
     "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
+    "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs": ["get"],
+    "/repos/{owner}/{repo}/environments/{environment_name}": ["get"],
 }
 TARGET = Path(__file__).with_name("github-openapi.json")
 _PROSE = {"description", "example", "examples", "summary", "externalDocs", "tags", "x-github", "x-octokit"}

@@ -17,8 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from github_runs import asked_for, environment_json, run_json
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
@@ -28,6 +29,7 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 DATA = Path(__file__).parent.parent / "data"
 TOKEN = "ghs_standin0123456789"  # noqa: S105
 BOT = ("github-actions[bot]", "Bot")
+PERSON = ("octo-maintainer", "User")
 MAX_BODY = 65_536
 NOW = "2026-05-04T10:20:30Z"
 
@@ -87,6 +89,9 @@ class StandIn:
         self.issues: dict[int, list[dict[str, Json]]] = {}
         self.pulls: dict[int, dict[str, Json]] = {}
         self.opened: list[dict[str, Json]] = []
+        self.runs: dict[int, dict[str, Json]] = {}
+        self.reviews: dict[int, list[dict[str, Json]]] = {}
+        self.environments: dict[str, dict[str, Json]] = {}
         self.failures: list[Failure] = []
         self.no_graphql = False
         self.requests: list[str] = []
@@ -145,6 +150,20 @@ class StandIn:
         self.opened.append(issue)
         return issue
 
+    def add_run(self, run_id: int, **changes: Json) -> dict[str, Json]:
+        """A run of one workflow for the branch of the webhook examples' pull request, but for `changes`."""
+        self.runs[run_id] = run_json(run_id, **changes)
+        return self.runs[run_id]
+
+    def review(self, run_id: int, state: str = "approved", environment: str = "forks", user: User = PERSON) -> None:
+        """What somebody answered when the run waited for its environment."""
+        part = {"id": 7, "name": environment}
+        found = {"environments": [part], "state": state, "user": _user_json(*user), "comment": "fine"}
+        self.reviews.setdefault(run_id, []).append(found)
+
+    def add_environment(self, name: str, *, reviewers: int = 1) -> None:
+        self.environments[name] = environment_json(name, [_user_json(*PERSON)] * reviewers)
+
     def bodies(self, number: int) -> list[str]:
         return [comment["body"] for comment in self.issues.get(number, [])]
 
@@ -178,7 +197,11 @@ class StandIn:
 
     def _check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
         url = urlsplit(target)
-        parameters = RequestParameters(query=ImmutableMultiDict(parse_qsl(url.query)), header=Headers(dict(headers)))
+        # `created` is a search (">=…") by GitHub's documentation, and a bare date by the description.
+        query = [
+            (name, value.removeprefix(">=") if name == "created" else value) for name, value in parse_qsl(url.query)
+        ]
+        parameters = RequestParameters(query=ImmutableMultiDict(query), header=Headers(dict(headers)))
         kind = headers.get("Content-Type", "").lower()
         request = Request(self.host_url, url.path, method.lower(), body, kind, parameters)
         self._record(f"request {method} {target}", lambda: self._api.validate_request(request))
@@ -214,6 +237,21 @@ class StandIn:
                 return self._patch(int(number), json.loads(body)["body"])
         return self._route_issue(method, parts, target, body)
 
+    def _route_run(self, parts: list[str], target: str) -> Answer:
+        match parts:
+            case ["actions", "runs", number] if int(number) in self.runs:
+                return Answer(200, self.runs[int(number)])
+            case ["actions", "runs", number, "approvals"]:
+                return Answer(200, self.reviews.get(int(number), []))
+            case ["actions", "workflows", number, "runs"]:
+                query = dict(parse_qsl(urlsplit(target).query))
+                rows = [run for run in self.runs.values() if asked_for(run, int(number), query)]
+                page = self._page_of(sorted(rows, key=lambda run: run["created_at"], reverse=True), target)
+                return Answer(200, {"total_count": len(rows), "workflow_runs": page.body}, page.headers)
+            case ["environments", name] if unquote(name) in self.environments:
+                return Answer(200, self.environments[unquote(name)])
+        return _problem(404, "Not Found")
+
     def _route_issue(self, method: str, parts: list[str], target: str, body: bytes) -> Answer:
         match method, parts:
             case "GET", ["issues"]:
@@ -223,6 +261,8 @@ class StandIn:
                 return Answer(201, issue, {"Location": issue["url"]})
             case "PATCH", ["issues", number]:
                 return self._edit_issue(int(number), json.loads(body))
+            case "GET", ["actions" | "environments", *_]:
+                return self._route_run(parts, target)
         return _problem(404, "Not Found")
 
     def _user(self) -> Answer:

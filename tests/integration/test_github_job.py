@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,17 +206,24 @@ def _text_of(path: Path) -> str:
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
+    with opened(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Hub]:
+    """GitHub with one repository: the parcel desk."""
     with ExitStack() as stack:
         api = stack.enter_context(StandIn())
-        remote = stack.enter_context(GitServer(tmp_path / "served", TOKEN))
+        remote = stack.enter_context(GitServer(folder / "served", TOKEN))
         model = stack.enter_context(OpenAIServer(answers))
         bare = remote.root / api.repository
         bare.mkdir(parents=True)
         Repository(bare).git("init", "--quiet", "--bare", "--initial-branch=main")
         policy = FILES[CONFIG].replace("BASE_URL", model.base_url)
-        developer = Repository.create(tmp_path / "developer", {**FILES, CONFIG: policy})
+        developer = Repository.create(folder / "developer", {**FILES, CONFIG: policy})
         developer.git("remote", "add", "origin", str(bare))
-        made = Hub(tmp_path, api, remote, model, developer)
+        made = Hub(folder, api, remote, model, developer)
         made.push_main({})
         yield made
 
@@ -560,8 +567,8 @@ def test_an_event_that_is_not_supported_is_refused(hub: Hub, capsys: pytest.Capt
 
     assert job.code == 2
     assert (
-        "the event issue_comment is not supported; use pull_request, merge_group, push, schedule or workflow_dispatch"
-        in job.out
+        "the event issue_comment is not supported; "
+        "use pull_request, pull_request_target, merge_group, push, schedule or workflow_dispatch" in job.out
     )
 
 

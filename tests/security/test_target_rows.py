@@ -291,13 +291,13 @@ class Product:
     def theirs(self) -> str:
         return self.main.replace("write('main')", "write('HEAD')")
 
-    def gate(self, event: str, memory: Any = None) -> GateOutcome:
+    def gate(self, event: str, memory: Any = None, *, fork: bool = False) -> GateOutcome:
         from ci_eval.snapshot import at_commit
 
         base = at_commit(self.repo.git, self.repo.git.commit("main"))
         head = self.repo.at("a pull request")
         out = self.folder / "out"
-        gate = Gate(base, head, "ci-eval.yaml", lambda _: {}, Silent(), out, Origin(event), lambda _: memory)
+        gate = Gate(base, head, "ci-eval.yaml", lambda _: {}, Silent(), out, Origin(event), lambda _: memory, fork=fork)
         return gate.run()
 
     def ran(self) -> set[str]:
@@ -344,6 +344,16 @@ def test_50_on_a_privileged_event_no_code_runs_at_all(
     repo.write(path, product.theirs if path.endswith("py") else "Be brief.\n")
     with pytest.raises(Inconclusive, match=f"^on {event} no code of the repository is run"):
         product.gate(event)
+    assert product.ran() == set()
+
+
+@pytest.mark.parametrize("more", ["", ", code: trusted"])
+@pytest.mark.parametrize("path", ["prompt.md", "bot/main.py"])
+def test_50_for_a_fork_no_code_runs_where_there_are_secrets(repo: Repo, tmp_path: Path, more: str, path: str) -> None:
+    product = Product.new(repo, tmp_path, more)
+    repo.write(path, product.theirs if path.endswith("py") else "Be brief.\n")
+    with pytest.raises(Inconclusive, match=r"^on workflow_dispatch no code is run for a pull request from a fork"):
+        product.gate("workflow_dispatch", fork=True)
     assert product.ran() == set()
 
 

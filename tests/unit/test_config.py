@@ -157,6 +157,9 @@ class TestProviders:
         assert loaded(changed("local: {api: local}", f"x: {{{AZURE}{rest}}}")).policy.providers["x"].api == "azure"
 
 
+BUDGETS = "seconds, usd, calls, tokens, runs_per_day"
+
+
 class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
@@ -188,7 +191,7 @@ class TestWhatIsRefused:
         [
             ("budget: {seconds: 0}", "budget.seconds: must be more than 0; correct the value"),
             ("budget: {seconds: 86401}", "budget.seconds: must be at most 86400; correct the value"),
-            ("budget: {eur: 2}", 'unknown key "eur" in budget; remove it; known are seconds, usd'),
+            ("budget: {eur: 2}", f'unknown key "eur" in budget; remove it; known are {BUDGETS}'),
             ("baseline: {repeats: 2.5}", "baseline.repeats: must be a whole number; correct the value"),
             ("baseline: {outputs: none}", "baseline.outputs: must be 'store' or 'hide'; correct the value"),
             ("baseline: {branch: refs/heads/x}", f"baseline.branch: {NO_BRANCH}"),

@@ -243,9 +243,9 @@ def test_a_dispatch_with_a_number_gates_that_pull_request() -> None:
     assert activity(started, payload("workflow_dispatch")) == GatePullByNumber(31)
 
 
-@pytest.mark.parametrize("event", ["pull_request_target", "issue_comment", "workflow_run", "release"])
+@pytest.mark.parametrize("event", ["issue_comment", "workflow_run", "release"])
 def test_other_events_are_ignored_with_a_reason(event: str) -> None:
-    use = "pull_request, merge_group, push, schedule or workflow_dispatch"
+    use = "pull_request, pull_request_target, merge_group, push, schedule or workflow_dispatch"
     reason = f"the event {event} is not supported; use {use}"
 
     assert activity(environment(event), payload("pull_request.opened")) == Ignored(reason)

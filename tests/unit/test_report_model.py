@@ -423,7 +423,7 @@ class TestHowSure:
             "so none was asked again."
         )
 
-    @pytest.mark.parametrize(("stop", "words"), [("deadline", "time ran out"), ("budget", "money ran out")])
+    @pytest.mark.parametrize(("stop", "words"), [("deadline", "time ran out"), ("budget", "the budget ran out")])
     def test_what_is_missing(self, stop: Literal["deadline", "budget"], words: str) -> None:
         assert said(confirmed(*[("+", "+-")] * 6, stop=stop), "How sure").endswith(
             f", and {words} before task_accuracy was clear: 6 scores that differed need more reruns."
