@@ -6,7 +6,7 @@ RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test fuzz check lint types workflows container-test simulate bench lock clean help
+.PHONY: demo test fuzz check lint types workflows dist container-test simulate bench lock clean help
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,7 +33,10 @@ types: $(READY)
 workflows: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*/.github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
-	$(BIN)/zizmor --offline --no-progress .github action.yml examples
+	$(BIN)/zizmor --persona pedantic --offline --no-progress .github action.yml examples
+
+dist: $(READY) ## Build the package: a source archive and a wheel, in dist/
+	$(BIN)/python -m hatchling build -d dist
 
 container-test: $(READY) ## Build the image and run it as GitHub does, on a real engine (root, Debian)
 	$(BIN)/python -m pytest tests/container/check_image.py
