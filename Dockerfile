@@ -27,16 +27,19 @@ LABEL org.opencontainers.image.title="ci-eval" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Debian drops a version from its mirrors as soon as it has a newer one, so a pinned git would not build for long.
 # The base has its standard library uncompiled: without these files every start would compile what it imports.
+# No program here may give anybody the rights of its owner.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/(site-packages|test|idlelib|ensurepip)/' \
-         "$(python -Ic 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+         "$(python -Ic 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 COPY --from=build /opt/ci-eval /opt/ci-eval
+# There is no USER: GitHub's files are the runner's, so root opens them, and starts ci-eval as a user that owns nothing.
 # GitHub starts the container inside the workspace, which a pull request fills: -I keeps that folder off sys.path, and
 # with it every PYTHON* variable of the job (so -B stands here, not in ENV). No shell: signals reach Python itself.
 WORKDIR /opt/ci-eval
-ENTRYPOINT ["/opt/ci-eval/bin/python", "-I", "-B", "-m", "ci_eval.cli.main"]
+ENTRYPOINT ["/opt/ci-eval/bin/python", "-I", "-B", "-m", "ci_eval.container"]
 CMD ["gate"]

@@ -58,9 +58,12 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where whoever started us ignores the first, as `&` does
+    for number in _ASKED_TO_END:  # also where whoever started us ignores the first, as `&` does
         signal.signal(number, _cancel)
     sys.exit(_exit_code(arguments))
+
+
+_ASKED_TO_END = (signal.SIGINT, signal.SIGTERM)
 
 
 def _cancel(number: int, frame: FrameType | None) -> None:
@@ -69,6 +72,7 @@ def _cancel(number: int, frame: FrameType | None) -> None:
 
 def _exit_code(arguments: Sequence[str] | None) -> int:
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED_TO_END)  # `container` held them back while Python started
         code: Any = cli.main(args=arguments, prog_name="ci-eval", standalone_mode=False)
     except CiEvalError as error:
         return _told(str(error), error.exit_code)
@@ -121,7 +125,7 @@ def program() -> None:
 
 def _leave() -> None:
     """Nothing that Python does at its end happens, so the user's programs, which hold keys, are ended here."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # whoever cancels asks twice
+    for number in _ASKED_TO_END:  # whoever cancels asks twice
         signal.signal(number, signal.SIG_IGN)
     if child := sys.modules.get("ci_eval.child"):
         child.end_all()

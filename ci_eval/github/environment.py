@@ -71,6 +71,8 @@ class Environment:
     workspace: Path
     output_path: Path | None = None
     summary_path: Path | None = None
+    folder: Path | None = None
+    """Made for what this run writes, where ci-eval itself may make none in the workspace: in the container."""
     token: Token | None = None
     inputs: Inputs = field(default_factory=Inputs)
 
@@ -101,6 +103,7 @@ class Environment:
             workspace=Path(runner.required("GITHUB_WORKSPACE")),
             output_path=runner.path("GITHUB_OUTPUT"),
             summary_path=runner.path("GITHUB_STEP_SUMMARY"),
+            folder=runner.path("CI_EVAL_FOLDER"),
             token=_token(mapping),
             inputs=_inputs(mapping),
         )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import click
@@ -19,6 +23,7 @@ from ci_eval.git import Git, Remote
 from ci_eval.github.client import GitHub
 from ci_eval.github.commands import Annotation, annotate
 from ci_eval.github.environment import Environment, Token
+from ci_eval.reader import read_file, write_file
 from ci_eval.text import log
 
 Connect = Callable[[str, str, Token], GitHub]
@@ -52,7 +57,25 @@ class Workplace:
     # --- what the environment brings ----------------------------------------------------------------------------------
 
     def git(self) -> Git:
-        return Git(self.environment.workspace / ".git", self.environment.workspace)
+        return self._git
+
+    @cached_property
+    def _git(self) -> Git:
+        """A repository of our own on the checkout's objects, with its tags and where its history ends.
+
+        So nothing is written into the checkout, which may belong to another user, and its config has no say.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="ci-eval-repository-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        checkout = Git(self.environment.workspace / ".git")
+        git = Git.create(folder, bare=True)
+        write_file(folder / "objects/info/alternates", os.fsencode(checkout.git_dir / "objects") + b"\n")
+        if checkout.git_dir.is_dir():
+            tags = checkout.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
+            write_file(folder / "packed-refs", tags)
+        if (shallow := checkout.git_dir / "shallow").exists():
+            write_file(folder / "shallow", read_file(shallow))
+        return git
 
     def github(self) -> GitHub:
         if self.environment.token is None:
@@ -71,6 +94,8 @@ class Workplace:
 
     def fresh_folder(self) -> Path:
         """A folder that did not exist: the checkout may hold a link of any name that we could think of."""
+        if self.environment.folder:
+            return self.environment.folder
         folder = Path(tempfile.mkdtemp(prefix=".ci-eval-", dir=self.environment.workspace))
         folder.chmod(0o755)  # later steps run as another user
         return folder

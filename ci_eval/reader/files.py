@@ -14,11 +14,20 @@ from ci_eval.reader.documents import (
     MIB,
 )
 
+_OPEN_FILES = Path("/dev/fd")
+
+
+def _place(path: Path) -> Path | int:
+    """The open file that `/dev/fd/N` names. Linux would open it anew, for which one may not have the rights."""
+    is_open = path.parent == _OPEN_FILES and path.name.isascii() and path.name.isdigit()
+    return int(path.name) if is_open else path
+
 
 def read_file(path: Path, *, limit: int = FILE_LIMIT) -> bytes:
     """A regular file that the user or the runner named; never a path out of a pull request."""
     try:
-        with path.open("rb") as file:
+        place = _place(path)
+        with open(place, "rb", closefd=place is path) as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", remedy="check the path", file=str(path)) from None
@@ -47,7 +56,8 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
 @contextmanager
 def appending(path: Path) -> Iterator[Callable[[str], None]]:
     """Adds text to a file that stays open. It is out of our hands when the call returns: if we are killed, it stays."""
-    with path.open("ab", buffering=0) as file:
+    place = _place(path)
+    with open(place, "ab", buffering=0, closefd=place is path) as file:
         yield lambda text: _write_whole(file, text.encode())
 
 

@@ -98,12 +98,19 @@ class Machine:
         git(workspace, "checkout", "--quiet", "--force", local)
 
     def step(
-        self, image: str, site: Site, event: Event, *, attempt: int = 1, inputs: Mapping[str, str] | None = None
+        self,
+        image: str,
+        site: Site,
+        event: Event,
+        *,
+        attempt: int = 1,
+        inputs: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> Finished:
-        """Run the action as a step and wait for it."""
+        """Run the action as a step and wait for it; `variables` are the step's `env`."""
         files = self._files(event)
         started = time.monotonic()
-        with self.start(image, site, event, attempt=attempt, inputs=inputs) as running:
+        with self.start(image, site, event, attempt=attempt, inputs=inputs, variables=variables) as running:
             log, _ = running.communicate(timeout=300)
         seconds = time.monotonic() - started
         outputs = dict(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
@@ -112,12 +119,19 @@ class Machine:
         return Finished(running.returncode, log, outputs, summary, seconds, self.folder / "workspace")
 
     def start(
-        self, image: str, site: Site, event: Event, *, attempt: int = 1, inputs: Mapping[str, str] | None = None
+        self,
+        image: str,
+        site: Site,
+        event: Event,
+        *,
+        attempt: int = 1,
+        inputs: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         self._files(event)
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", f"{OTHER_UID}:{OTHER_UID}", self.folder], check=True)
-        variables = {**_inputs(site, inputs or {}), **_variables(site, event, attempt)}
+        variables = {**_inputs(site, inputs or {}), **(variables or {}), **_variables(site, event, attempt)}
         mounts = {
             "runner_temp": "temp",
             "home": "home",

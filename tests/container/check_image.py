@@ -14,12 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from actions_runner import ROOT, RUNTIME_TOKEN, Event, Finished, Machine, Site, git
+from actions_runner import OTHER_UID, ROOT, RUNTIME_TOKEN, Event, Finished, Machine, Site, git
 
 from ci_eval import __version__
 from ci_eval.cli.scenarios import PROMPT, SCENARIOS, Files
@@ -387,6 +387,126 @@ def test_modules_in_the_workspace_are_not_imported(hub: Hub) -> None:
 
     assert done.code == 1, done.log
     assert not (machine.folder / "temp/sprung").exists()
+
+
+# --- who ci-eval is in there ------------------------------------------------------------------------------------------
+
+
+def as_ci_eval(image: str, code: str) -> str:
+    """What a Python command says that is started as ci-eval itself is."""
+    start = (
+        "import sys; sys.executable = '/usr/local/bin/python3'; from ci_eval import container; "
+        f"container._ours = lambda _: ['/usr/local/bin/python3', '-c', {code!r}]; sys.exit(container.main([], {{}}))"
+    )
+    return docker("run", "--rm", "--entrypoint", "/opt/ci-eval/bin/python", image, "-I", "-c", start)
+
+
+def test_113_it_runs_without_rights_and_cannot_get_any(image: str) -> None:
+    """Threat 113: a user that owns nothing, no group of root's, no capability, now or by starting something."""
+    status = as_ci_eval(image, "print(open('/proc/self/status').read())")
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    told = {name: fields[name].split() for name in ("Uid", "Gid", "Groups", "NoNewPrivs")}
+
+    assert told == {"Uid": ["65532"] * 4, "Gid": ["65532"] * 4, "Groups": [], "NoNewPrivs": ["1"]}
+    assert {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+
+
+def test_113_nothing_in_the_image_can_be_changed_or_gives_rights(image: str) -> None:
+    find = "find / -xdev -type f -perm /6000; find /opt /usr /etc /bin /sbin -xdev -writable ! -type l"
+    look = ["sh", "-c", f"({find}) 2>/dev/null || true"]
+    nobody = ["--user", "65532:65532", "--entrypoint", look[0]]
+
+    assert docker("run", "--rm", *nobody, image, *look[1:]) == ""
+
+
+def test_113_the_checkout_is_not_ours_and_what_we_write_is_the_runner_s(hub: Hub) -> None:
+    """Who clears the workspace away has to be able to, on a machine of one's own too."""
+    event = hub.pull_request("damaged-prompt")
+    machine = hub.machine(event)
+    workspace = machine.folder / "workspace"
+    before = set(workspace.rglob("*"))
+
+    done = machine.step(hub.image, hub.site, event)
+
+    assert done.code == 1, done.log
+    made = set(workspace.rglob("*")) - before
+    assert {path.relative_to(workspace).parts[0][:9] for path in made} == {".ci-eval-"}
+    assert {path.lstat().st_uid for path in (*workspace.rglob("*"), *(machine.folder / "file_commands").iterdir())} == {
+        OTHER_UID
+    }
+
+
+def test_113_a_checkout_that_is_closed_to_others_is_judged_as_its_owner(hub: Hub) -> None:
+    """A runner with umask 077."""
+    event = hub.pull_request("damaged-prompt")
+    machine = hub.machine(event)
+    subprocess.run(["chmod", "-R", "go=", machine.folder], check=True)
+
+    done = machine.step(hub.image, hub.site, event)
+
+    assert (done.code, done.outputs["verdict"]) == (1, "regression"), done.log
+
+
+def test_a_run_with_nothing_to_do_leaves_nothing_behind(hub: Hub) -> None:
+    event = hub.push()
+    other = replace(event, ref="refs/heads/topic", payload=event.payload | {"ref": "refs/heads/topic"})
+    machine = hub.machine(event)
+
+    done = machine.step(hub.image, hub.site, other)
+
+    assert done.code == 0, done.log
+    assert list((machine.folder / "workspace").glob(".ci-eval-*")) == []
+
+
+def test_the_folder_of_main_s_cache_is_ours_for_the_run_and_then_the_runner_s(hub: Hub) -> None:
+    """actions/cache saves it, and restores it, as the runner's user."""
+    event = hub.push()
+    machine = hub.machine(event)
+    cache = machine.folder / "workspace/.ci-eval-cache"
+    (cache / "ci-eval").mkdir(parents=True)
+    (cache / "ci-eval/responses.sqlite").write_bytes(b"damaged")
+
+    done = machine.step(hub.image, hub.site, event, variables={"XDG_CACHE_HOME": "/github/workspace/.ci-eval-cache"})
+
+    assert done.code == 0, done.log
+    assert {path.stat().st_uid for path in (cache, *cache.rglob("*"))} == {OTHER_UID}
+
+
+SNOOP = """\
+import glob, json, os, sys
+found = []
+others = [path for path in glob.glob("/proc/[0-9]*") if path != f"/proc/{os.getpid()}"]
+places = [place for path in others for place in (f"{path}/environ", *glob.glob(f"{path}/fd/*"))]
+for path in [*places, *glob.glob("/github/file_commands/*")]:
+    try:
+        if "file_commands" in path:
+            open(path, "a").write("verdict=pass\\n")
+            found.append(path)
+        elif b"ghs_" in open(path, "rb").read(100_000):
+            found.append(path)
+    except OSError:
+        pass
+for line in sys.stdin:
+    asked = json.loads(line)
+    reply = {"id": asked["id"], "nonce": asked["nonce"], "output": repr(found)}
+    os.write(int(os.environ["CI_EVAL_REPLY_FD"]), json.dumps(reply).encode() + b"\\n")
+"""
+
+
+def test_51_main_s_own_program_finds_neither_tokens_nor_the_runner_s_files(create: Callable[[Files], Hub]) -> None:
+    files = {
+        "ci-eval.yaml": "version: 1\nsuites:\n  desk:\n    target: {command: [python3, app.py], files: [app.py]}\n"
+        "    golden: golden.jsonl\n    scorers: [{type: exact}]\nbaseline: {repeats: 1}\n",
+        "golden.jsonl": '{"id": "one", "input": "x", "expected": "[]"}\n',
+        "app.py": SNOOP,
+    }
+    hub = create(files)
+
+    done = hub.run(hub.push())
+
+    (file,) = done.workspace.glob(".ci-eval-*/desk/*.jsonl")
+    assert json.loads(file.read_text().splitlines()[1])["output"] == "[]"
+    assert done.outputs["verdict"] == "pass"
 
 
 def test_a_cancelled_job_ends_in_time_and_says_so(hub: Hub) -> None:

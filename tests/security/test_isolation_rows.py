@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -20,10 +21,11 @@ from jsonschema.validators import extend
 from making import held, resources
 from repo import Repo
 
+from ci_eval import container
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import ProviderError
-from ci_eval.reader import Document
+from ci_eval.reader import Document, append_lines, read_file
 from ci_eval.scorers import schema_check
 from ci_eval.scorers.base import Answer, Scoring
 from ci_eval.scorers.json_schema import JsonSchema, problem_of, validator_of
@@ -220,6 +222,122 @@ def test_51_a_program_that_keeps_moving_on_is_caught(tmp_path: Path) -> None:
 
     lines = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
     assert [line for line in lines if marker.encode() in line] == []
+
+
+# --- 52, 113: what the container's first process does and does not do -------------------------------------------------
+
+TRAP = "import pathlib; pathlib.Path('sprung').touch()\n"
+
+
+def test_52_nothing_in_the_folder_where_it_starts_is_imported(tmp_path: Path) -> None:
+    """GitHub starts a container inside the workspace, which a pull request fills."""
+    for name in ("requests", "click", "json", "signal", "sitecustomize", "usercustomize", "ci_eval/__init__"):
+        (tmp_path / f"{name}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.py").write_text(TRAP)
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "click.py")}
+    for module in ("ci_eval.cli.main", "ci_eval.container"):
+        code = f"import sys, {module}; print(*sys.path, sep='\\n')"
+        command = [sys.executable, "-I", "-B", "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+        assert str(tmp_path) not in done.stdout.splitlines()
+        assert "" not in done.stdout.splitlines()
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_113_what_is_given_to_another_user_is_what_lies_there_and_no_link_s_target(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "report", tmp_path / "outside"
+    (folder / "suite").mkdir(parents=True)
+    (folder / "suite/run.jsonl").touch()
+    (outside / "inner").mkdir(parents=True)
+    (folder / "link").symlink_to(outside)
+    (folder / "suite/link").symlink_to(outside / "inner")
+    (folder / "suite/theirs").touch()
+    os.chown(folder / "suite/theirs", 4711, 4711)
+
+    container._change_owner(folder, {0}, 65532, 65532)
+
+    owners = {path.relative_to(tmp_path).as_posix(): path.lstat().st_uid for path in tmp_path.rglob("*")}
+    assert {name for name, owner in owners.items() if owner == 0} == {"outside", "outside/inner"}
+    assert owners["report/suite/theirs"] == 4711
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_113_a_folder_that_is_a_link_is_not_given_away(tmp_path: Path) -> None:
+    """A pull request could leave one where main's cache is looked for."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "inner")
+
+    container._change_owner(tmp_path / "cache", {0}, 65532, 65532)
+
+    assert (tmp_path / "inner").stat().st_uid == 0
+
+
+@LINUX
+def test_113_a_file_of_the_runner_is_used_through_what_was_opened(tmp_path: Path) -> None:
+    """Its folder may be closed by then, and somebody may have put another in its place."""
+    file = tmp_path / "output"
+    file.write_text("{}")
+    with file.open("rb") as reading, file.open("ab") as writing:
+        file.rename(tmp_path / "moved")
+        file.write_text("not ours")
+        assert read_file(Path(f"/dev/fd/{reading.fileno()}")) == b"{}"
+        append_lines(Path(f"/dev/fd/{writing.fileno()}"), ["verdict=pass"])
+        append_lines(Path(f"/dev/fd/{writing.fileno()}"), ["cost-usd=0"])
+
+    assert (tmp_path / "moved").read_text() == "{}verdict=pass\ncost-usd=0\n"
+    assert file.read_text() == "not ours"
+
+
+@pytest.mark.parametrize(("mode", "user"), [(0o755, container.NOBODY), (0o700, 4711), (0o750, 4711)])
+@pytest.mark.parametrize("closed", ["", ".git", ".git/objects"])
+def test_113_only_a_checkout_that_is_closed_to_others_is_read_as_its_owner(
+    tmp_path: Path, mode: int, user: int, closed: str
+) -> None:
+    (tmp_path / ".git/objects").mkdir(parents=True)
+    tmp_path.chmod(0o755)
+    (tmp_path / closed).chmod(mode)
+    owner = 4711 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, owner, -1)
+
+    assert container._Step.of(tmp_path).user == (owner if user == 4711 else user)
+
+
+EARLY = """\
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+os.kill(os.getpid(), signal.{name})
+os.execv(sys.executable, [sys.executable, "-I", "-m", "ci_eval.cli.main", "--version"])
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_113_who_cancels_while_ci_eval_starts_is_heard_and_nothing_exits_as_a_regression(name: str) -> None:
+    """The container's first process holds signals back; Python's own start would end with 1."""
+    command = [sys.executable, "-c", EARLY.format(name=name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr.strip()) == (130, "ci-eval: cancelled")
+
+
+# --- 133: memory ------------------------------------------------------------------------------------------------------
+
+
+@LINUX
+def test_133_the_process_that_checks_schemas_has_a_limit_of_memory() -> None:
+    reading, replies = os.pipe()
+    worker = [sys.executable, "-I", str(Path(schema_check.__file__).with_name("schema_worker.py"))]
+    environ = {"CI_EVAL_REPLY_FD": str(replies)}
+    with subprocess.Popen(worker, env=environ, pass_fds=[replies], stdin=subprocess.PIPE) as running:
+        assert running.stdin
+        running.stdin.write(b'{"type": "object"}\n')
+        running.stdin.flush()
+        assert os.read(reading, 100) == b"null\n"
+        limits = resource.prlimit(running.pid, resource.RLIMIT_AS)
+        running.stdin.close()
+    os.close(reading)
+    os.close(replies)
+    assert 0 < limits[0] <= 2 * 1024**3
 
 
 # --- 63, 65: a check that would not end -------------------------------------------------------------------------------
