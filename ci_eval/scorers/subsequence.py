@@ -47,7 +47,7 @@ def chosen(one: Sequence[str], other: Indexed) -> set[int]:
         if one[i - 1] == other.words[j - 1]:
             found.add(i - 1)
             i, j, size = i - 1, j - 1, size - 1
-        elif not rows[i] >> (j - 1) & 1 and _upto(rows[i - 1], j) < size:
+        elif not rows[i] >> (j - 1) & 1 and _upto(rows[i - 1], j) < size:  # the bit alone often spares the count
             j -= 1
         else:
             i -= 1

@@ -290,15 +290,13 @@ def test_a_gate_with_nothing_to_do_waits_for_nothing(repo: Repo) -> None:
 def loaded_to_score_by(scorer: str, cwd: Path) -> set[str]:
     """Which of the heavy libraries are there when a scorer is ready."""
     return loaded_after(
-        "from pathlib import Path\n"
-        "from ci_eval.git import Git\n"
+        f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
+        "from making import held, resources\n"
         "from ci_eval.reader import Document, validate\n"
-        "from ci_eval.scorers.base import Resources\n"
         "from ci_eval.scorers.registry import policy_class\n"
-        "from ci_eval.snapshot import Snapshot\n"
         f"entry = {scorer}\n"
         "policy = validate(policy_class(entry['type']), Document('ci-eval.yaml', entry))\n"
-        "policy.bind(Resources(Snapshot(Git(Path('/')), {}, None), None, None))\n",
+        "policy.bind(resources(held({})))\n",
         cwd,
     )
 

@@ -156,6 +156,11 @@ def test_numeric(keys: dict[str, Any], got: JSON, passes: bool) -> None:
     assert scored({**NUMERIC, "field": "n", **keys}, json.dumps({"n": got}), {"n": 5}).passed is passes
 
 
+def test_a_share_of_a_negative_number_is_a_distance_too() -> None:
+    assert scored({**NUMERIC, "relative": 0.01}, "-5.05", -5).passed
+    assert not scored({**NUMERIC, "relative": 0.01}, "5", -5).passed
+
+
 def test_what_json_does_not_know_as_a_number_is_none() -> None:
     for text in ("NaN", "Infinity", "-Infinity", "1e400", "9" * 5000, "1" + "0" * 400):
         assert said(scored({**NUMERIC, "field": "n"}, f'{{"n": {text}}}', {"n": 5})) in {

@@ -93,6 +93,12 @@ def test_no_answer_breaks_a_metric_or_makes_it_slow(metric: dict[str, Any], text
         assert all(0 <= part <= 1 for part in (score.value, *score.parts.values()))
 
 
+def test_a_case_is_close_to_breaking_where_its_score_is_close_to_pass_at() -> None:
+    """The subset prefers such cases."""
+    graded = scorer_set(golden(case()), {"type": "token_f1", "pass_at": 0.8}, {"type": "exact"})
+    assert [scorer.policy.threshold for scorer in graded.all()] == [0.8, 0.5]
+
+
 # --- token_f1 ---------------------------------------------------------------------------------------------------------
 
 
