@@ -26,6 +26,16 @@ FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-
 MISSING = object()
 
 
+class Judged(Protocol):
+    """One score of an answer, as a cell or a record of one has it."""
+
+    @property
+    def dimension(self) -> str: ...
+
+    @property
+    def passed(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the target said."""
@@ -37,6 +47,8 @@ class Answer:
     """How a pipeline or agent came to it, where the target tells: JSON objects, in their order."""
     system: str = ""
     """The system prompt that it was asked with: its own side's."""
+    judged: tuple[Judged, ...] = ()
+    """What the other scorers said of it, for a scorer that looks at those."""
 
     @cached_property
     def json(self) -> Any:
@@ -161,6 +173,8 @@ class ScorerPolicy(Strict):
     """The keys that every scorer takes."""
 
     default_dimension: ClassVar[str]
+    judges_scores: ClassVar[bool] = False
+    """Whether it comes after the others, and sees their scores; what is no whole answer does not fail it."""
 
     type: str
     name: Name | None = None

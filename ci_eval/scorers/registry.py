@@ -33,6 +33,7 @@ SCORERS: Mapping[str, str] = {
     "language": "ci_eval.scorers.language:Language",
     "leak": "ci_eval.scorers.leak:Leak",
     "length": "ci_eval.scorers.length:Length",
+    "not_silent": "ci_eval.scorers.not_silent:NotSilent",
     "numeric": "ci_eval.scorers.numeric:Numeric",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
