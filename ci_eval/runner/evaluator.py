@@ -17,6 +17,7 @@ from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
 from ci_eval.records import CellResult, Key, Record, Scoring, kept_calls, kept_output, kept_reason, kept_steps
 from ci_eval.scorers.base import Answer
+from ci_eval.scorers.errand import Bill, Errand
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.targets.base import Target
 from ci_eval.text import Untrusted

@@ -67,10 +67,6 @@ class TaskCompletion(WholeScorer):
     pass_at: PassAt = 1
     """The least share of checks that passes."""
 
-    @property
-    def threshold(self) -> float:
-        return float(self.pass_at)
-
     def applies(self, case: Case) -> bool:
         return case.expectation("task") is not None
 
