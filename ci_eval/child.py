@@ -29,7 +29,7 @@ _LARGEST_FILE = 1024 * 1024 * 1024
 
 
 class ChildError(Exception):
-    """The program cannot be started or does not take a request; the words are ours."""
+    """The program cannot be started or does not take a request; the words are ours, and say what it does."""
 
 
 class Child:
@@ -72,7 +72,7 @@ class Child:
     def send(self, line: bytes, deadline: Deadline) -> None:
         """Hand over one request; raises ChildError when it is not taken in time."""
         if not self._sending.acquire(timeout=max(0.0, deadline.remaining())):
-            raise ChildError("the target's program takes no more requests")
+            raise ChildError("takes no more requests")
         try:
             self._write(memoryview(line), deadline)
         finally:
@@ -83,13 +83,13 @@ class Child:
         poll.register(self._requests, select.POLLOUT)
         while rest:
             if not poll.poll(max(0.0, deadline.remaining() * 1000)):
-                raise ChildError("the target's program takes no more requests")
+                raise ChildError("takes no more requests")
             try:
                 rest = rest[os.write(self._requests, rest[:_CHUNK]) :]
             except BlockingIOError:
                 continue
             except OSError:
-                raise ChildError("the target's program ended") from None
+                raise ChildError("ended") from None
 
 
 _starting = threading.Lock()
@@ -139,7 +139,7 @@ def _start(
             start_new_session=True,
         )
     except (OSError, subprocess.SubprocessError):
-        raise ChildError("the target's program cannot be started: is it installed in this job?") from None
+        raise ChildError("cannot be started: is it installed in this job?") from None
 
 
 def _environment(folder: Path) -> dict[str, str]:

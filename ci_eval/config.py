@@ -153,6 +153,7 @@ class Examples(Strict):
     k: Annotated[int, Field(ge=1, le=100)]
 
 
+Function = Annotated[str, AfterValidator(_function)]
 Kind = Literal["chat", "http", "command", "python"]
 _OWN_KEYS: dict[Kind, frozenset[str]] = {
     "chat": frozenset({"provider", "examples", "user"}),
@@ -181,7 +182,7 @@ class TargetPolicy(Strict):
     """A service of one's own, which is handed each case with the prompt and the model config."""
     command: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(min_length=1)] | None = None
     """A program of one's own, which reads cases as JSON lines: its name and arguments, run in a folder of `files`."""
-    python: Annotated[str, AfterValidator(_function)] | None = None
+    python: Function | None = None
     """A function of one's own, as `module:function`, that takes a case and returns the answer."""
     files: list[RepoPath] = Field(default_factory=list)
     """The code that a command or function consists of: patterns. It runs in a folder that holds nothing else."""

@@ -108,6 +108,7 @@ class Preparation:
             base = suite.side(self.base)
         need_cases(suite)
         refused = trust.objection(suite.target, change, self.base, self.candidate, self.event, fork=self.fork)
+        refused = refused or trust.scorers_objection(suite.scorers, self.event, fork=self.fork)
         if refused:
             raise Inconclusive(refused)
         named_by = self.head if change.suite in self.head.policy.suites else self.main

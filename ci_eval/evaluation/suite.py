@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,12 +24,12 @@ from ci_eval.providers.base import ToolCall
 from ci_eval.providers.registry import local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, safe_word
-from ci_eval.runner.answering import Answerer, connect_target
+from ci_eval.runner.answering import Answerer, connect_scorer, connect_target
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.runner.shards import Shard
 from ci_eval.scorers import registry
-from ci_eval.scorers.base import Answer, Score
+from ci_eval.scorers.base import Answer, Ask, Program, Score
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.memory import ScoreMemory, key_of
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
@@ -142,7 +142,7 @@ class Suite:
     def _bind(self, keys: Mapping[str, Secret] | None, cache: ResponseCache | None = None) -> Mapping[str, BoundScorer]:
         """The scorers, with keys ready to score; raises Inconclusive when one is not there."""
         supply = Supply(self.config, self.name, self.snapshot, keys, cache)
-        return self.scorers.bind(supply.resources(), self.memory)
+        return self.scorers.bind(replace(supply.resources(), program=self._program), self.memory)
 
     def judges(self, keys: Mapping[str, Secret] | None) -> list[BoundScorer]:
         """Those of its scorers that are judges, one for each rubric and way of asking; with keys, ready to be asked."""
@@ -169,6 +169,16 @@ class Suite:
                 if answer and cell.scorer in asking:
                     key = key_of(cell.scorer, record.case, answer, record.repeat)
                     self.memory.learn(key, Score(float(cell.score), cell.passed, cell.reason, cell.parts))
+
+    def _program(self, program: Program) -> Ask:
+        """Started once for both sides."""
+        if program not in self._programs:
+            self._programs[program] = connect_scorer(program, self.snapshot)
+        return self._programs[program]
+
+    @cached_property
+    def _programs(self) -> dict[Program, Ask]:
+        return {}
 
     @property
     def target(self) -> TargetPolicy:

@@ -18,6 +18,7 @@ from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
 from ci_eval.datasets.contamination import Leak
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
+from ci_eval.figures.failures import Failures, failures
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
 from ci_eval.naive.margin import Margin
@@ -176,6 +177,15 @@ class SuiteOutcome:
         clusters = clusters_of(self.comparison.cases.values())
         compared = compare_cost(base, candidate, passed, clusters)
         return Costs(side_cost(base, passed[0]), side_cost(candidate, passed[1]), compared)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """How the wrong answers of the first look's gated cells look."""
+        gated: dict[str, set[str]] = {}
+        for pair in self.gated:
+            gated.setdefault(pair.case, set()).add(pair.scorer)
+        scorers = {case: frozenset(found) for case, found in gated.items()}
+        return failures(self.comparison.base, self.comparison.candidate, scorers)
 
     @cached_property
     def increases(self) -> tuple[Increase, ...]:

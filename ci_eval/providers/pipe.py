@@ -10,7 +10,7 @@ import itertools
 import json
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,10 @@ _MOST_STARTS = 4
 OnLine = Callable[[bytes], None]
 OnEnd = Callable[[], None]
 Start = Callable[[OnLine, OnEnd], Child]
+
+
+class _Late(ChildError):
+    """It says nothing."""
 
 
 @dataclass
@@ -74,47 +78,51 @@ class _Inbox:
             if number in self._came:
                 return self._came.pop(number)
             if self.forged:
-                raise ChildError("the target's program wrote something that is no answer")
-            raise ChildError("the target's program ended" if self.ended else "timeout")
+                raise ChildError("wrote something that is no answer")
+            raise ChildError("ended") if self.ended else _Late
 
 
-class PipeProvider:
+class Pipe:
     """One program. Safe to call from several threads at once; it may answer in any order."""
 
-    def __init__(self, start: Start, timeout_seconds: float) -> None:
+    def __init__(self, start: Start, timeout_seconds: float, whose: str = "the target") -> None:
         self._start = start
         self._timeout = timeout_seconds
+        self._whose = whose
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._starts = 0
         self._running: tuple[Child, _Inbox] | None = None
 
-    def complete(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
+    def ask(self, question: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """One question and its answer; raises ProviderError."""
         until = deadline.sooner(self._timeout)
         child, inbox = self._program()
         number = next(self._numbers)
         inbox.expect(number)
-        asked = {**(request.body or {}), "repeat": repeat, "id": number, "nonce": inbox.nonce}
+        asked = {**question, "id": number, "nonce": inbox.nonce}
         try:
             child.send(json.dumps(asked).encode() + b"\n", until)
-            value = inbox.take(number, until)
+            return inbox.take(number, until)
         except ChildError as error:
             self._stop(child)
-            raise ProviderError(str(error)) from error
-        return to_reply(value)
+            raise self._no_answer(error) from error
+
+    def _no_answer(self, error: ChildError) -> ProviderError:
+        return ProviderError("timeout" if isinstance(error, _Late) else f"{self._whose}'s program {error}")
 
     def _program(self) -> tuple[Child, _Inbox]:
         with self._lock:
             if self._running and not self._running[1].ended:
                 return self._running
             if self._starts == _MOST_STARTS:
-                raise ProviderError("the target's program ended too often")
+                raise self._no_answer(ChildError("ended too often"))
             self._starts += 1
             inbox = _Inbox(secrets.token_hex(16))
             try:
                 self._running = (self._start(inbox.put, inbox.end), inbox)
             except ChildError as error:
-                raise ProviderError(str(error)) from error
+                raise self._no_answer(error) from error
             return self._running
 
     def _stop(self, child: Child) -> None:
@@ -123,6 +131,16 @@ class PipeProvider:
             if self._running and self._running[0] is child:
                 self._running = None
         child.kill()
+
+
+class PipeProvider:
+    """A program as a target."""
+
+    def __init__(self, start: Start, timeout_seconds: float) -> None:
+        self._pipe = Pipe(start, timeout_seconds)
+
+    def complete(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
+        return to_reply(self._pipe.ask({**(request.body or {}), "repeat": repeat}, deadline))
 
     def is_deterministic(self, request: Request) -> bool:  # noqa: ARG002 - no program promises it
         return False

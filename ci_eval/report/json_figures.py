@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ci_eval.figures.costs import SideCost
+from ci_eval.figures.failures import Failures
 from ci_eval.figures.ranks import Quantile, quantile
 from ci_eval.figures.ratio import Ratio
 from ci_eval.figures.traffic import Traffic
@@ -24,6 +25,7 @@ def figures(suite: SuiteOutcome) -> dict[str, Any]:
     return {
         "slices": [_slice(one) for one in slices(suite)],
         "traffic": [_traffic(one) for one in traffic_of(suite)],
+        "failures": _failures(suite.failures),
         "latency": {
             "pairs": latency.pairs,
             "ratio": _ratio(latency.ratio),
@@ -70,6 +72,21 @@ def _traffic(one: Traffic) -> dict[str, Any]:
         "clusters": one.clusters,
         "change": decimal(one.change, 4),
         "interval": [f"{end:.4f}" for end in one.interval] if one.interval else None,
+    }
+
+
+def _failures(found: Failures) -> dict[str, Any]:
+    base, candidate = found.counts
+    return {
+        "cases": len(found.base),
+        "base": dict(base),
+        "candidate": dict(candidate),
+        "became_silent": [log(case) for case in found.became_silent],
+        "ceased_to_be_silent": [log(case) for case in found.ceased],
+        "silent_change": round(found.change, 4),
+        "interval": [round(end, 4) for end in found.interval] if found.interval else None,
+        "p": _significant(found.p),
+        "more_silent": found.more_silent,
     }
 
 

@@ -25,6 +25,7 @@ from ci_eval.report.document import (
     Text,
     listed,
 )
+from ci_eval.report.failures import how_it_fails, more_silent
 from ci_eval.report.figures import groups, systematic, traffic
 from ci_eval.report.headline import headline, limit_text
 from ci_eval.report.numbers import between, decimal, digits_for, dollars, signed
@@ -68,6 +69,7 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from groups(suite)
     yield from beside.criteria(suite)
     yield from beside.naive(suite)
+    yield from how_it_fails(suite)
     yield from performance(suite)
     yield from traffic(suite)
     yield from lost(suite.comparison, show=show)
@@ -156,7 +158,7 @@ def _tampering(suite: SuiteOutcome) -> Iterator[Section]:
 
 
 def _warnings(suite: SuiteOutcome) -> Iterator[Section]:
-    items = (*((warning,) for warning in suite.warnings), *slower(suite))
+    items = (*((warning,) for warning in suite.warnings), *slower(suite), *more_silent(suite))
     if items:
         yield Section("Warnings", (Listing(items, Noun("warning", "warnings")),), importance=97, folded=False)
 

@@ -6,25 +6,31 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ci_eval import targets
-from ci_eval.config import Config, TargetPolicy
-from ci_eval.errors import MissingKey
+from ci_eval.config import Config, Subject, TargetPolicy
+from ci_eval.deadline import Deadline
+from ci_eval.errors import InputError, MissingKey
 from ci_eval.prices import cost_of
 from ci_eval.providers.base import Provider, Usage
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import connect
 from ci_eval.reader import write_file
+from ci_eval.scorers.base import Ask, Program
 from ci_eval.secrets import Secret
+from ci_eval.snapshot import Snapshot
+from ci_eval.targets import own
 from ci_eval.targets.base import Target
-from ci_eval.targets.own import OwnTarget
+from ci_eval.targets.own import OwnTarget, code_files
+from ci_eval.text import JSON
 
 if TYPE_CHECKING:
     from ci_eval.child import Child
@@ -75,6 +81,27 @@ def _key(name: str, keys: Mapping[str, Secret]) -> Secret:
     return keys[name]
 
 
+def connect_scorer(program: Program, snapshot: Snapshot) -> Ask:
+    """A scorer's function, of the commit that policy is read from; one question at a time, and no keys.
+
+    Raises InputError where its files are not there.
+    """
+    from ci_eval.providers.pipe import Pipe  # noqa: PLC0415 - what it stands on is not on every system
+
+    if not code_files(snapshot, list(program.files)):
+        raise InputError("a scorer's files are none of this commit", remedy="correct the patterns, or add the files")
+    policy = TargetPolicy(python=program.function, files=list(program.files))
+    target = own.load(snapshot, Subject(None, None, None, ()), policy)
+    pipe = Pipe(_Program(policy, target, {}, 1, "scorer").start, program.timeout_seconds, "the scorer")
+    one_at_a_time = threading.Lock()  # so that no case waits for another within its own time
+
+    def ask(question: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        with one_at_a_time:
+            return pipe.ask(question, Deadline.after(program.timeout_seconds))
+
+    return ask
+
+
 @dataclass(frozen=True)
 class _Program:
     """One side's code, which is written to a folder of its own when it is first started."""
@@ -83,6 +110,7 @@ class _Program:
     target: OwnTarget
     environment: Mapping[str, str] = field(repr=False)
     threads: int
+    kind: Literal["target", "scorer"] = "target"
 
     def start(self, on_line: OnLine, on_end: OnEnd) -> Child:
         """Raises ChildError."""
@@ -95,7 +123,7 @@ class _Program:
             return self.policy.command
         # Isolated: neither the folder it starts in nor a variable decides what its own imports find.
         function = self.policy.python or ""
-        return [sys.executable, "-I", str(_RUNNER), function, str(self._folder), str(self.threads)]
+        return [sys.executable, "-I", str(_RUNNER), function, str(self._folder), str(self.threads), self.kind]
 
     @cached_property
     def _folder(self) -> Path:

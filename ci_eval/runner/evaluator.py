@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from queue import Empty, Queue
 from typing import Any
@@ -18,7 +18,7 @@ from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usag
 from ci_eval.records import CellResult, Key, Record, Scoring, kept_calls, kept_output, kept_reason, kept_steps
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.errand import Bill, Errand
-from ci_eval.scorers.registry import BoundScorer, ScorerSet
+from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.targets.base import Target
 from ci_eval.text import Untrusted
 
@@ -139,24 +139,32 @@ class Evaluator:
         if reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
         answer = Answer(text, reply.tool_calls, reply.steps, request.system)
-        cells = []
-        for scorer in self.scorers.for_case(case):
-            score = self.bound[scorer.name].score(answer, case, errand)
-            cells.append(
-                CellResult(
-                    scorer=scorer.name,
-                    dimension=scorer.dimension,
-                    score=score.value,
-                    passed=score.passed,
-                    reason=kept_reason(score.reason),
-                    parts=dict(score.parts),
-                )
-            )
-        return cells
+        scorers = self.scorers.for_case(case)
+        cells = [self._cell(one, answer, case, errand) for one in scorers if not one.policy.judges_scores]
+        judged = replace(answer, judged=tuple(cells))
+        return cells + [self._cell(one, judged, case, errand) for one in scorers if one.policy.judges_scores]
+
+    def _cell(self, scorer: Scorer, answer: Answer, case: Case, errand: Errand) -> CellResult:
+        score = self.bound[scorer.name].score(answer, case, errand)
+        return CellResult(
+            scorer=scorer.name,
+            dimension=scorer.dimension,
+            score=score.value,
+            passed=score.passed,
+            reason=kept_reason(score.reason),
+            parts=dict(score.parts),
+        )
 
     def _all_failed(self, case: Case, reason: str) -> list[CellResult]:
+        """But those that look at the scores of others: an answer that is not whole shows it."""
         return [
-            CellResult(scorer=scorer.name, dimension=scorer.dimension, score=0, passed=False, reason=Untrusted(reason))
+            CellResult(
+                scorer=scorer.name,
+                dimension=scorer.dimension,
+                score=int(scorer.policy.judges_scores),
+                passed=scorer.policy.judges_scores,
+                reason=Untrusted(reason),
+            )
             for scorer in self.scorers.for_case(case)
         ]
 

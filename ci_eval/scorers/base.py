@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
@@ -26,6 +26,16 @@ FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-
 MISSING = object()
 
 
+class Judged(Protocol):
+    """One score of an answer, as a cell or a record of one has it."""
+
+    @property
+    def dimension(self) -> str: ...
+
+    @property
+    def passed(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the target said."""
@@ -37,6 +47,8 @@ class Answer:
     """How a pipeline or agent came to it, where the target tells: JSON objects, in their order."""
     system: str = ""
     """The system prompt that it was asked with: its own side's."""
+    judged: tuple[Judged, ...] = ()
+    """What the other scorers said of it, for a scorer that looks at those."""
 
     @cached_property
     def json(self) -> Any:
@@ -55,11 +67,11 @@ class Answer:
     @cached_property
     def _steps(self) -> Sequence[Answer]:
         found = (step.reveal() for step in self.steps)
-        return [Answer(canonical(step), self.tool_calls, self.steps) for step in found if isinstance(step, dict)]
+        return [replace(self, text=canonical(step)) for step in found if isinstance(step, dict)]
 
     def steps_with(self, keys: Mapping[str, JSON]) -> Sequence[Answer]:
         """The steps that hold these values at these dotted paths, in their order, each as if it were the answer."""
-        return [step for step in self._steps if all(_is(step.field(path), value) for path, value in keys.items())]
+        return [step for step in self._steps if all(equal(step.field(path), value) for path, value in keys.items())]
 
 
 def lookup(value: Any, path: str) -> Any:
@@ -72,10 +84,6 @@ def lookup(value: Any, path: str) -> Any:
         else:
             return MISSING
     return value
-
-
-def _is(got: Any, wanted: JSON) -> bool:
-    return got is not MISSING and comparable(got) == comparable(wanted)
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,21 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True)
+class Program:
+    """A function of the user's in a process of its own."""
+
+    function: str
+    """As in `module:function`."""
+    files: tuple[str, ...]
+    """The code that it consists of: patterns."""
+    timeout_seconds: float
+
+
+Ask = Callable[[Mapping[str, JSON]], Mapping[str, JSON]]
+"""One question and its answer; raises ProviderError where none comes."""
+
+
+@dataclass(frozen=True)
 class Resources:
     """What a scorer may use: files of the base commit, the embedding of texts, and models of the policy's providers."""
 
@@ -138,6 +161,8 @@ class Resources:
     asker: Callable[[str, str, Callable[[str], Parameters]], Asker]
     """A model (second) of a provider of the policy (first), with the parameters (third) that suit its api; raises
     InputError where it has no such provider, or the api cannot carry them."""
+    program: Callable[[Program], Ask] | None = None
+    """Starts code of the base commit when it is first asked; raises InputError where it has no files."""
 
 
 Scoring = Callable[[Answer, Case], Score]
@@ -161,6 +186,11 @@ class ScorerPolicy(Strict):
     """The keys that every scorer takes."""
 
     default_dimension: ClassVar[str]
+    judges_scores: ClassVar[bool] = False
+    """Whether it comes after the others, and sees their scores; what is no whole answer does not fail it."""
+
+    runs_code: ClassVar[bool] = False
+    """Whether it runs code of the repository."""
 
     type: str
     name: Name | None = None
@@ -186,6 +216,10 @@ class ScorerPolicy(Strict):
     def files(self) -> tuple[str, ...]:
         """Files of the base commit that this scorer reads."""
         return ()
+
+    def read_from(self, snapshot: Snapshot) -> list[JSON]:
+        """What stands for the contents of all that it reads."""
+        return [snapshot.oid(path) for path in self.files()]
 
     def applies(self, case: Case) -> bool:
         """Whether this scorer has anything to say about a case."""
@@ -243,12 +277,13 @@ def _expectation(case: Case, path: str | None) -> Any:
 
 
 class WholeScorer(ScorerPolicy):
-    """A scorer that looks at an answer as a whole, and has no use for `field`."""
+    """A scorer that looks at an answer as a whole, and has no use for `field` and `step`."""
 
     @model_validator(mode="after")
-    def _has_no_field(self) -> Self:
-        if self.field is not None:
-            raise wrong(f'"field" is no key of {self.type}', "remove it")
+    def _looks_at_no_part(self) -> Self:
+        for key in ("field", "step"):
+            if getattr(self, key) is not None:
+                raise wrong(f'"{key}" is no key of {self.type}', "remove it")
         return self
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Literal, get_args
 
+from ci_eval.scorers.base import Judged
 from ci_eval.scorers.escalation import hands_over
 from ci_eval.scorers.refusal import declines
 
 Loud = Literal["error", "cut off", "invalid format", "refusal", "hand-over", "doubt"]
 Mode = Literal["right", "silent"] | Loud
+LOUD: tuple[Loud, ...] = get_args(Loud)
 FORMAT = "format"
 """The dimension of the scorers that say whether an answer has the right form, as `json_schema`'s by default."""
 
@@ -32,29 +34,22 @@ _DOUBTS = re.compile(
 )
 
 
-class Judged(Protocol):
-    """One score of an answer, as a cell or a record of one has it."""
-
-    @property
-    def dimension(self) -> str: ...
-
-    @property
-    def passed(self) -> bool: ...
-
-
 def doubts(text: str) -> bool:
     """Whether an answer says that it may be wrong, or does not know, in English."""
     return _DOUBTS.search(" ".join(text.replace("\u2019", "'").split())) is not None
 
 
-def mode(text: str, finish: str | None, cells: Iterable[Judged]) -> Mode:
-    """How an answer failed, by what it says and by its scores; `right` where every score passed."""
+def mode(text: str, finish: str | None, cells: Iterable[Judged], *, acts: bool = False) -> Mode:
+    """How an answer failed, by what it says and by its scores; `right` where every score passed.
+
+    `acts`: it asks for tools, so that a text may be missing.
+    """
     failed = {cell.dimension for cell in cells if not cell.passed}
     if not failed:
         return "right"
     if finish == "length":
         return "cut off"
-    if not text.strip() or FORMAT in failed:
+    if FORMAT in failed or not (acts or text.strip()):
         return "invalid format"
     if finish == "refusal" or declines(text):
         return "refusal"

@@ -54,10 +54,6 @@ class Grounded(ScorerPolicy):
     pass_at: PassAt = 1
     """The least share of supported claims that passes."""
 
-    @property
-    def threshold(self) -> float:
-        return float(self.pass_at)
-
     def applies(self, case: Case) -> bool:
         return any(part.text().strip() for part in case.context)
 

@@ -33,7 +33,9 @@ SCORERS: Mapping[str, str] = {
     "language": "ci_eval.scorers.language:Language",
     "leak": "ci_eval.scorers.leak:Leak",
     "length": "ci_eval.scorers.length:Length",
+    "not_silent": "ci_eval.scorers.not_silent:NotSilent",
     "numeric": "ci_eval.scorers.numeric:Numeric",
+    "python": "ci_eval.scorers.python:PythonScorer",
     "refusal": "ci_eval.scorers.refusal:Refusal",
     "regex": "ci_eval.scorers.regex:Regex",
     "retrieval": "ci_eval.scorers.retrieval:Retrieval",
@@ -62,7 +64,7 @@ class Scorer:
 
     def digest(self, snapshot: Snapshot) -> str:
         """SHA-256 over all that decides its scores: keys, and the contents of the files it reads."""
-        files = [snapshot.oid(path) for path in self.policy.files()]
+        files = self.policy.read_from(snapshot)
         settings = self.policy.model_dump(mode="json", by_alias=True)
         return hashlib.sha256(canonical([self.name, self.dimension, settings, files]).encode()).hexdigest()
 

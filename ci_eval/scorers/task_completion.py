@@ -57,16 +57,15 @@ class _Expected(Strict):
 
 
 class TaskCompletion(WholeScorer):
-    """The checks of the case's `expected.task` over an agent's trajectory; the score is the share that holds."""
+    """The checks of the case's `expected.task` over an agent's trajectory; the score is the share that holds.
+
+    Parts tell the kinds of checks apart, the reason names each that does not hold.
+    """
 
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["task_completion"]
     pass_at: PassAt = 1
     """The least share of checks that passes."""
-
-    @property
-    def threshold(self) -> float:
-        return float(self.pass_at)
 
     def applies(self, case: Case) -> bool:
         return case.expectation("task") is not None
@@ -79,25 +78,25 @@ class TaskCompletion(WholeScorer):
 
     def _score(self, answer: Answer, case: Case) -> Score:
         task = expectation(_Expected, case).task
-        checks = dict(_checks(task, answer)) if task else {}
-        failed = [problem for problem in checks.values() if problem]
+        checks = list(_checks(task, answer)) if task else []
+        failed = [problem for _, problem in checks if problem]
         value = (len(checks) - len(failed)) / len(checks) if checks else 1.0
-        parts = {name: float(not problem) for name, problem in checks.items()}
-        reason = "; ".join(failed) or "every check holds"
-        return Score(value, value >= self.pass_at, Untrusted(reason), parts)
+        kinds = {kind: [problem for name, problem in checks if name == kind] for kind, _ in checks}
+        parts = {kind: problems.count("") / len(problems) for kind, problems in kinds.items()}
+        return Score(value, value >= self.pass_at, Untrusted("; ".join(failed) or "every check holds"), parts)
 
 
 def _checks(task: Task, answer: Answer) -> Iterator[tuple[str, str]]:
-    """Every check by name, with what is wrong; nothing where it holds."""
+    """The kind of every check, with what is wrong; nothing where it holds."""
     taken, state = list(_taken(answer)), _final_state(answer)
     for path, value in task.state.items():
-        yield f"state:{path}", _state(path, value, lookup(state, path))
-    for number, step in enumerate(task.steps, start=1):
-        yield f"step:{number}", "" if _takes(step, taken) else f"never takes the step {as_text(step)}"
+        yield "state", _state(path, value, lookup(state, path))
+    for step in task.steps:
+        yield "steps", "" if _takes(step, taken) else f"never takes the step {as_text(step)}"
     if task.in_order:
         yield "order", "" if _takes_in_order(task.steps, taken) else "does not take the steps in their order"
-    for number, step in enumerate(task.forbidden, start=1):
-        yield f"forbidden:{number}", f"takes the forbidden step {as_text(step)}" if _takes(step, taken) else ""
+    for step in task.forbidden:
+        yield "forbidden", f"takes the forbidden step {as_text(step)}" if _takes(step, taken) else ""
     if task.max_steps is not None:
         more = f"takes {len(taken)} steps where {task.max_steps} are allowed"
         yield "max_steps", more if len(taken) > task.max_steps else ""

@@ -64,10 +64,6 @@ class ToolCalls(WholeScorer):
     pass_at: PassAt = 1
     """The least score that passes."""
 
-    @property
-    def threshold(self) -> float:
-        return float(self.pass_at)
-
     def applies(self, case: Case) -> bool:
         return case.expectation("tool_calls") is not None or bool(self.forbidden)
 

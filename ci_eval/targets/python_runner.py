@@ -1,4 +1,4 @@
-"""Runs in a process of its own, started as `python -I python_runner.py module:function folder threads`.
+"""Runs in a process of its own, started as `python -I python_runner.py module:function folder threads target|scorer`.
 
 Imports the function from the folder and answers each JSON line of the standard input with a line on the pipe that
 `CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a function failed.
@@ -16,6 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 Answer = Callable[[dict[str, Any]], object]
+Bare = tuple[str, type | tuple[type, ...]]
+
+_BARE: dict[str, Bare] = {"target": ("output", str), "scorer": ("score", (bool, int, float))}
+"""What a function may return by itself, and what it is then called."""
 
 # A pipeline that cannot read what the model wrote has failed the case. Anything else that it raises (a connection, a
 # provider's own exception) may be an outage, which is never a score.
@@ -24,14 +28,15 @@ _DEEPEST = 100
 _writing = threading.Lock()
 
 
-def main(named: str, folder: str, threads: int, replies: int) -> None:
+def main(named: str, folder: str, threads: int, kind: str, replies: int) -> None:
     """Serve until the standard input ends."""
     os.set_inheritable(replies, False)
     sys.path.insert(0, folder)
     answer = _function(named)
+    bare = _BARE[kind]
     with ThreadPoolExecutor(threads) as pool:
         for line in sys.stdin.buffer:
-            pool.submit(_serve, answer, json.loads(line), replies)
+            pool.submit(_serve, answer, bare, json.loads(line), replies)
 
 
 def _function(named: str) -> Answer:
@@ -47,18 +52,18 @@ def _cannot_be_imported(_: dict[str, Any]) -> object:
     return {"unavailable": True}
 
 
-def _serve(answer: Answer, asked: dict[str, Any], replies: int) -> None:
+def _serve(answer: Answer, bare: Bare, asked: dict[str, Any], replies: int) -> None:
     own = {"id": asked.pop("id"), "nonce": asked.pop("nonce")}
-    line = json.dumps({**_reply(answer, asked), **own}).encode() + b"\n"
+    line = json.dumps({**_reply(answer, bare, asked), **own}).encode() + b"\n"
     with _writing:
         while line:
             line = line[os.write(replies, line) :]
 
 
-def _reply(answer: Answer, asked: dict[str, Any]) -> dict[str, Any]:
+def _reply(answer: Answer, bare: Bare, asked: dict[str, Any]) -> dict[str, Any]:
     try:
         given = answer(asked)
-        reply = {"output": given} if isinstance(given, str) else given
+        reply = {bare[0]: given} if isinstance(given, bare[1]) else given
         json.dumps(reply, allow_nan=False)
     except BaseException as error:
         failed = isinstance(error, _FAILED) and not _comes_of_the_system(error)
@@ -77,4 +82,4 @@ def _comes_of_the_system(error: BaseException) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(os.environ["CI_EVAL_REPLY_FD"]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(os.environ["CI_EVAL_REPLY_FD"]))

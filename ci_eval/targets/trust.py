@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ci_eval.changes import SuiteChanges
 from ci_eval.config import TargetPolicy
+from ci_eval.scorers.registry import ScorerSet
 from ci_eval.snapshot import Snapshot
 from ci_eval.targets.own import code_files
 
@@ -19,6 +20,14 @@ def objection(
     if policy.kind == "http":
         return _one_deployment(change)
     return code_objection(policy, base, candidate, event, fork=fork)
+
+
+def scorers_objection(scorers: ScorerSet, event: str, *, fork: bool = False) -> str | None:
+    """Why answers are not scored: a scorer is code of main's, which a stranger's pull request hands its words to."""
+    strange = event in _PRIVILEGED or (fork and event not in _WITHOUT_SECRETS)
+    if strange and any(scorer.policy.runs_code for scorer in scorers.all()):
+        return f"on {event} no code of the repository is run, and a scorer is code; use pull_request"
+    return None
 
 
 def code_objection(

@@ -56,4 +56,8 @@ def test_an_answer_that_is_certain_of_itself_has_no_doubt(text: str) -> None:
 @given(st.text(max_size=300))
 def test_no_text_raises(text: str) -> None:
     assert mode(text, None, WRONG) != "right"
+
+
+def test_a_long_text_is_read_to_its_end() -> None:
     assert not doubts("i am not " * 20_000)
+    assert doubts("i am not " * 20_000 + "sure")

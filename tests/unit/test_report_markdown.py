@@ -35,7 +35,8 @@ def skeleton(one: GateOutcome) -> tuple[list[tuple[str, tuple[tuple[str, str | N
 
 
 def check_nothing_escapes(text: str) -> None:
-    assert skeleton(full(text)) == skeleton(full())
+    blank = "\t"  # an answer of nothing fails loudly, which is told
+    assert skeleton(full(text)) == skeleton(full() if text.strip() else full(blank))
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text], ids=str)

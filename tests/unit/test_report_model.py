@@ -495,6 +495,7 @@ def test_sections_stand_in_the_order_of_the_design() -> None:
         "What this PR does to the golden set",
         "Contamination",
         "Strata, categories, tags",
+        "How it fails: loud or silent",
         "Latency, tokens and cost",
         "All traffic",
         "Cases lost to errors",

@@ -1,0 +1,31 @@
+"""`not_silent`: an answer that is wrong shows it, so that whoever gets it can catch it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ci_eval.golden.cases import Case
+from ci_eval.scorers.base import Answer, Resources, Score, Scoring, WholeScorer, binary
+from ci_eval.scorers.failure import mode
+
+
+class NotSilent(WholeScorer):
+    """Passes unless another scorer failed the answer and it is valid and confident: no error, cut, wrong form, refusal,
+    hand-over or doubt. A dimension of its own, it is confirmed and gated as any other.
+    """
+
+    default_dimension: ClassVar[str] = "not_silent"
+    judges_scores: ClassVar[bool] = True
+    type: Literal["not_silent"]
+
+    def applies(self, case: Case) -> bool:  # noqa: ARG002 - any answer may be wrong
+        return True
+
+    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+        return self._score
+
+    def _score(self, answer: Answer, case: Case) -> Score:  # noqa: ARG002 - the other scores are enough
+        found = mode(answer.text, None, answer.judged, acts=bool(answer.tool_calls))
+        if found == "silent":
+            return binary(False, "wrong, and does not look it")
+        return binary(True, "right" if found == "right" else f"wrong, and looks it: {found}")
