@@ -17,6 +17,7 @@ from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, 
 from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
 from ci_eval.datasets import Leak
+from ci_eval.figures.calibration import JudgeFact
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
@@ -92,6 +93,8 @@ class SuiteOutcome:
     """Whether base is main's stored baseline; else it was evaluated in this job."""
     calls: int
     """Requests that were sent for this verdict, both sides together."""
+    scoring_calls: int = 0
+    """Further ones, by scorers that ask a provider."""
     repeatable: bool = False
     """Whether asking either side again could only give the same answers."""
     policy: GatePolicy = field(default_factory=GatePolicy)
@@ -100,6 +103,7 @@ class SuiteOutcome:
     noise: Mapping[str, Noise] = field(default_factory=dict)
     """By dimension, how far main differs from itself; empty where main has no two runs."""
     anchor: AnchorOutcome | None = None
+    judges: tuple[JudgeFact, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
