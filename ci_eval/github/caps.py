@@ -34,7 +34,7 @@ def hold(place: Workplace, main: Config) -> None:
             others = [run for run in Siblings(github, this).since(now - _DAY) if run.id != this.id and began(run)]
     except GitHubUnavailable as error:
         raise Inconclusive(
-            f"budget.runs_per_day is set, and GitHub does not say how often this gate has run: {error}; "
+            f"budget.runs_per_day is set, and GitHub does not say how often this gate has run ({error.in_short}); "
             "give the job `permissions: actions: read`, or run it again"
         ) from None
     starts = [(run.created_at, run.run_attempt) for run in others]

@@ -49,6 +49,11 @@ class GitHubUnavailable(Exception):
         super().__init__(cause if status is None else f"{cause} (HTTP {status})")
 
     @property
+    def in_short(self) -> str:
+        """Without what the usual cause of a status would be: the caller knows better what was lacking."""
+        return self.cause if self.status is None else f"HTTP {self.status}"
+
+    @property
     def may_have_worked(self) -> bool:
         """Whether what was asked for may have happened all the same: no answer, or one from something in between."""
         return self.status is None or self.status >= 500

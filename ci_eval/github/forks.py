@@ -105,13 +105,9 @@ def admit_approved(place: Workplace, pull: GatePullAsData) -> None:
             _need_unmoved(github, pull)
         except GitHubUnavailable as error:
             raise Inconclusive(
-                f"GitHub does not say whether somebody approved this run{_status(error)}, so nothing was asked; "
+                f"GitHub does not say whether somebody approved this run ({error.in_short}), so nothing was asked; "
                 "give the job `permissions: actions: read` and `pull-requests: write`, or run it again"
             ) from None
-
-
-def _status(error: GitHubUnavailable) -> str:
-    return f" (HTTP {error.status})" if error.status else ""
 
 
 def _need_approval(github: GitHub, run_id: int) -> None:

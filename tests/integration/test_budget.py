@@ -85,6 +85,40 @@ def test_the_plan_says_what_the_gate_then_does_and_asks_nothing(folder: Path) ->
     assert "Budget: 600 s, $9.00." in told.out
 
 
+def test_the_plan_names_every_limit_and_keeps_to_it(folder: Path) -> None:
+    with OpenAIServer(right) as server:
+        repository = sums(folder, server, budget="seconds: 600, calls: 90, tokens: 100000")
+        assert ci_eval("baseline", "update", "--repo", str(folder), "--quiet").code == 0
+        repository.write({PROMPT: "candidate\n"})
+        before = server.calls
+        told, ran = plan(repository), gate(repository)
+        calls = server.calls - before
+
+    assert "Budget: 600 s, no limit of money, 90 calls, 100,000 tokens." in told.out
+    assert (ran.code, calls) == (0, ran.json["suites"][0]["cases"])
+    assert calls <= 90
+
+
+@pytest.mark.parametrize(("budget", "lacks"), [("calls: 190", ""), ("tokens: 100000", "usage")])
+def test_calls_that_end_and_tokens_that_nobody_counted_are_no_pass(folder: Path, budget: str, lacks: str) -> None:
+    """The candidate breaks every second case, so that its confirmation would ask for more."""
+
+    def behaviour(asked: Asked) -> Answer:
+        found = breaking_half(1)(asked)
+        lacking = lacks if asked.system.startswith("candidate") else ""
+        return Answer(found.status, {key: value for key, value in found.body.items() if key != lacking})
+
+    with OpenAIServer(behaviour) as server:
+        repository = sums(folder, server, budget=f"seconds: 600, {budget}", max_drop=20)
+        assert ci_eval("baseline", "update", "--repo", str(folder), "--quiet").code == 0
+        repository.write({PROMPT: "candidate\n"})
+        before = server.calls
+        ran = gate(repository)
+
+        assert server.calls - before <= 190
+    assert ran.code in ({1, 3} if not lacks else {3})
+
+
 def test_what_can_be_paid_for_is_run_whole(folder: Path) -> None:
     with OpenAIServer(right) as server:
         ran = gate(remembered(folder, server, usd=50))
