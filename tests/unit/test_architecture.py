@@ -298,7 +298,7 @@ def loaded_to_score_by(scorer: str, cwd: Path) -> set[str]:
         "from ci_eval.snapshot import Snapshot\n"
         f"entry = {scorer}\n"
         "policy = validate(policy_class(entry['type']), Document('ci-eval.yaml', entry))\n"
-        "policy.bind(Resources(Snapshot(Git(Path('/')), {}, None), None, None))\n",
+        "policy.bind(Resources(Snapshot(Git(Path('/')), {}, None), None, None, None))\n",
         cwd,
     )
 
