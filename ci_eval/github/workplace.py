@@ -61,7 +61,7 @@ class Workplace:
 
     @cached_property
     def _git(self) -> Git:
-        """A repository of our own on the checkout's objects, with its tags and where its history ends.
+        """A repository of our own on the checkout's objects, with its HEAD, its tags, and where its history ends.
 
         So nothing is written into the checkout, which may belong to another user, and its config has no say.
         """
@@ -73,6 +73,8 @@ class Workplace:
         if checkout.git_dir.is_dir():
             tags = checkout.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
             write_file(folder / "packed-refs", tags)
+            if head := checkout.find("HEAD"):
+                write_file(folder / "HEAD", f"{head}\n".encode())
         if (shallow := checkout.git_dir / "shallow").exists():
             write_file(folder / "shallow", read_file(shallow))
         return git

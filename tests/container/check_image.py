@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from ci_eval.cli.scenarios import PROMPT, SCENARIOS, Files
 sys.path.insert(0, str(ROOT / "tests/integration"))
 from git_over_http import GitServer
 from github_standin import DATA, TOKEN, StandIn
+from model_server import Answer, Asked, ModelServer
 
 IMAGE = "ci-eval:container-test"
 REPOSITORY_ID = 186853002
@@ -246,6 +248,37 @@ def test_nothing_is_fetched_while_it_runs(image: str) -> None:
     shown = docker("run", "--rm", "--network", "none", image, "demo", "--quiet")
 
     assert all(re.search(rf"^{each.name} .*\b{each.expected}\b", shown, re.MULTILINE) for each in SCENARIOS)
+
+
+def test_the_first_call_comes_soon_after_the_start(create: Callable[[Files], Hub], say: Say) -> None:
+    """From `docker run` until a provider is asked: the engine, two starts of Python, the policy, git."""
+    came: list[float] = []
+
+    def note(_: Asked) -> Answer:
+        came.append(time.monotonic())
+        return Answer(500, {})
+
+    with ModelServer(note) as server:
+        hub = create(one_case(f"{{api: openai, base_url: '{server.url}/v1', max_concurrency: 1}}"))
+        repository = ["--network", "host", "-v", f"{hub.clone}:/repo:ro", "--workdir", "/repo"]
+        run = ["run", "--quiet", "--no-cache", "--ref", "HEAD", "-o", "/tmp/run.jsonl"]  # noqa: S108 - the container's own
+        took = []
+        for _ in range(5):
+            came.clear()
+            started = time.monotonic()
+            subprocess.run(["docker", "run", "--rm", *repository, hub.image, *run], capture_output=True, check=False)
+            took.append(came[0] - started)
+    say(f"from docker run to the first call: {statistics.median(took):.2f} s, at best {min(took):.2f} s")
+
+
+def one_case(provider: str) -> Files:
+    return {
+        "ci-eval.yaml": f"version: 1\nproviders: {{house: {provider}}}\nsuites:\n  s:\n"
+        "    target: {prompt: p.md, model: m.yaml}\n    golden: g.jsonl\n    scorers: [{type: exact}]\n",
+        "p.md": "Answer.\n",
+        "m.yaml": "provider: house\nmodel: m\n",
+        "g.jsonl": '{"id": "one", "input": "x", "expected": "y"}\n',
+    }
 
 
 # --- pull requests ----------------------------------------------------------------------------------------------------
