@@ -334,9 +334,9 @@ class BudgetPolicy(Strict):
     usd: Annotated[int | float, Field(gt=0, le=100_000)] | None = None
     """The most that one gate may spend on models; an unknown price counts as more."""
     calls: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
-    """The most answers that one gate may ask targets for."""
+    """The most calls that one gate may make, of targets and of scorers that ask a model."""
     tokens: Annotated[int, Field(gt=0, le=1_000_000_000)] | None = None
-    """The most tokens, in and out together, that those answers may take; an unknown number counts as more."""
+    """The most tokens, in and out together, that those calls may take; an unknown number counts as more."""
     runs_per_day: Annotated[int, Field(gt=0, le=500)] | None = None
     """How often the gate of one pull request may run in 24 hours, by GitHub's list of the workflow's runs."""
 

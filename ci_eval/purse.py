@@ -69,10 +69,10 @@ class Purse:
     def _all(self) -> tuple[Ceiling, Ceiling, Ceiling]:
         return self.usd, self.calls, self.tokens
 
-    def expect(self, usd: float, tokens: float) -> None:
-        """What one call is likely to take, so that the first ones under way do not take too much together."""
+    def expect(self, usd: float, calls: float, tokens: float) -> None:
+        """What one answer and its scoring are likely to take, so that the first ones under way do not take too much."""
         with self._lock:
-            self.usd.expected, self.tokens.expected = usd, tokens
+            self.usd.expected, self.calls.expected, self.tokens.expected = usd, calls, tokens
 
     def begin(self) -> bool:
         """Whether another call may begin. What it may take is set aside until it is settled."""

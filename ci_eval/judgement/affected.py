@@ -99,7 +99,8 @@ class Judgement:
         """So that the first calls under way do not overspend before one of them is paid."""
         planned = self.plan.first
         if planned.calls:
-            self.session.purse.expect((planned.usd or 0.0) / planned.calls, planned.tokens / planned.calls)
+            one = planned.times(1 / planned.calls)
+            self.session.purse.expect(one.usd or 0.0, one.requests, one.tokens)
 
     def _may_start(self) -> Callable[[], bool]:
         """Whether the first pass may begin another case: it leaves room for the confirmation."""
@@ -198,9 +199,11 @@ class Judgement:
             return {}
         most = [estimate.most_of(evaluator, case) for case in added]
         together = sum(most, NOTHING)
-        if not purse.covers(together.usd, together.calls, together.tokens):
+        if not purse.covers(together.usd, together.requests, together.tokens):
             return {}
-        purse.expect(max(one.usd or 0.0 for one in most), max(one.tokens for one in most))
+        purse.expect(
+            max(one.usd or 0.0 for one in most), max(one.requests for one in most), max(one.tokens for one in most)
+        )
         asking = Asking(prepared.suite, {"candidate": evaluator}, self.session, {"candidate": "new-cases"})
         jobs = evaluator.jobs(added, 1)
         asking.files["candidate"].start(

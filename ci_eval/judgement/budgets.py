@@ -94,7 +94,7 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
         if not each.fits and not (each.whole and budget.affords(each.first)):
             raise Inconclusive(
                 f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {each.most_seconds:.0f} s, "
-                f"{each.most.calls:,.0f} calls, {each.most.tokens:,.0f} tokens and {_dollars(each.most.usd)} with "
+                f"{each.most.requests:,.0f} calls, {each.most.tokens:,.0f} tokens and {_dollars(each.most.usd)} with "
                 "their confirmation, more than the budget; raise the budget"
             )
 
@@ -129,7 +129,7 @@ def _split(full: Sequence[Plan], budget: Budget) -> list[Budget]:
     shares = zip(
         _shares([each.most_seconds for each in full], budget.seconds),
         _limits([each.usd or 0.0 for each in most], budget.usd),
-        _limits([each.calls for each in most], budget.calls),
+        _limits([each.requests for each in most], budget.calls),
         _limits([each.tokens for each in most], budget.tokens),
         strict=True,
     )

@@ -47,6 +47,11 @@ class Cost:
     """Further calls, by scorers that ask a provider."""
 
     @property
+    def requests(self) -> float:
+        """Of target and scorers together."""
+        return self.calls + self.scoring
+
+    @property
     def tokens(self) -> float:
         return self.tokens_in + self.tokens_out
 
@@ -111,6 +116,7 @@ class Budget:
     seconds: float
     usd: float | None = None
     calls: float | None = None
+    """Of targets and scorers."""
     tokens: float | None = None
     """In and out together."""
 
@@ -118,7 +124,7 @@ class Budget:
         """Whether it covers all of a cost but its time; an unknown price is more than any limit."""
         return (
             (self.usd is None or (cost.usd is not None and cost.usd <= self.usd))
-            and (self.calls is None or cost.calls <= self.calls)
+            and (self.calls is None or cost.requests <= self.calls)
             and (self.tokens is None or cost.tokens <= self.tokens)
         )
 

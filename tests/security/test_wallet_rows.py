@@ -17,6 +17,7 @@ from parcel_desk import CONFIG, TRIAGE_CASES
 from test_github_job import HARMLESS, PULL, Hub, Job, opened
 
 from ci_eval.github.caps import free_again
+from ci_eval.plan.subset import Budget, Cost
 from ci_eval.purse import Purse
 
 Capture = pytest.CaptureFixture[str]
@@ -101,6 +102,16 @@ def test_128_calls_that_are_under_way_count(limit: int, wanted: int) -> None:
     purse = Purse.holding(None, limit, None)
 
     assert sum(purse.begin() for _ in range(wanted)) == min(limit, wanted)
+
+
+def test_128_a_judge_s_calls_are_calls() -> None:
+    """Planned for, and set aside while an answer and its scoring are under way."""
+    assert Budget(60, calls=12).affords(Cost(calls=6, scoring=6))
+    assert not Budget(60, calls=11).affords(Cost(calls=6, scoring=6))
+    purse = Purse.holding(None, 11, None)
+    purse.expect(0, 3, 0)
+
+    assert sum(purse.begin() for _ in range(9)) == 3
 
 
 @pytest.mark.parametrize("unknown", [{"usd": None}, {"usd": 0.0, "tokens": None}])
