@@ -176,7 +176,8 @@ class Gate:
         plans = plan_all(work, budget, whole=self.whole)
         refuse_too_small(work, plans, budget)
         session = Session(keys, self.progress, self.out, self.origin, deadline, purse, self.cache)
-        check_judges((one.prepared.suite for one in work), session)
+        with about_main():
+            check_judges((one.prepared.suite for one in work), session)
         return tuple(judge_all(work, plans, session, whole=self.whole))
 
     def _budget(self, main: Config) -> Budget:

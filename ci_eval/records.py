@@ -162,6 +162,11 @@ class Record(Strict):
         return self.error_kind == "infrastructure"
 
 
+def scoring_calls(records: Iterable[Record]) -> int:
+    """How often scorers asked a provider about some answers."""
+    return sum(record.scoring.calls for record in records if record.scoring)
+
+
 class Fingerprint(Strict):
     """Digests of all that decides a run. Runs of equal fingerprints may stand for each other."""
 

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "ci_eval.cli.compare:compare",
     "demo": "ci_eval.cli.demo:demo",
     "gate": "ci_eval.cli.gate:gate",
+    "judge": "ci_eval.cli.judge:judge",
     "merge": "ci_eval.cli.merge:merge",
     "plan": "ci_eval.cli.plan:plan",
     "run": "ci_eval.cli.run:run",

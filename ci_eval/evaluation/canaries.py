@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ci_eval.errors import Inconclusive
+from ci_eval.evaluation.recited import recite
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.records import Record
 from ci_eval.runner.cache import FIRST_FRESH
-from ci_eval.runner.evaluator import run_all
-from ci_eval.runner.recital import Given, jobs, reciting
+from ci_eval.runner.recital import Given
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import Canary
 
 
 def check_judges(suites: Iterable[Suite], session: Session) -> None:
-    """Raises Inconclusive where a judge misses a canary of its rubric, or does not answer."""
-    for suite in suites:
+    """Raises Inconclusive where a judge misses a canary of its rubric, or does not answer.
+
+    Before anything is asked; InputError for what is wrong with what is known of them.
+    """
+    chosen = list(suites)
+    assert all(suite.judge_facts is not None for suite in chosen)  # noqa: S101 - reading it is what checks it
+    for suite in chosen:
         for bound in suite.judges(session.keys):
             _check(suite, bound, session)
 
@@ -28,7 +33,9 @@ def _check(suite: Suite, bound: BoundScorer, session: Session) -> None:
     canaries = policy.read_rubric(suite.snapshot).rubric.canaries
     if not canaries:
         return
-    records = _judged(suite, bound, canaries, session)
+    given = [Given(canary.case(number), canary.output) for number, canary in enumerate(canaries, start=1)]
+    # Never out of the cache, by its number: it is today's judge that counts.
+    records = recite(bound, suite, session, given, FIRST_FRESH, "canaries of")
     for number, canary in enumerate(canaries, start=1):
         problem = _problem(canary, records.get(f"canary-{number}"), policy)
         if problem:
@@ -36,25 +43,6 @@ def _check(suite: Suite, bound: BoundScorer, session: Session) -> None:
                 f'suite {suite.name}: the judge "{bound.scorer.name}" cannot be relied on: {problem} '
                 f"canary {number} of {policy.rubric}; correct the rubric, or choose another model to judge"
             )
-
-
-def _judged(suite: Suite, bound: BoundScorer, canaries: Iterable[Canary], session: Session) -> dict[str, Record]:
-    """The records of the canaries that were asked about. Never out of the cache: it is today's judge that counts."""
-    given = [Given(canary.case(number), canary.output) for number, canary in enumerate(canaries, start=1)]
-    evaluator = reciting(bound, given, suite.concurrency_of(bound.scorer))
-    found: dict[str, Record] = {}
-
-    def seen(_: int, record: Record) -> None:
-        found[record.case] = record
-        session.pay(record)
-        session.progress.advance(record)
-
-    session.progress.start(f"{suite.name}: canaries of {bound.scorer.name}", len(given))
-    try:
-        run_all([(evaluator, job) for job in jobs(given, FIRST_FRESH)], session.deadline, seen, session.purse.begin)
-    finally:
-        session.progress.finish()
-    return found
 
 
 def _problem(canary: Canary, record: Record | None, policy: Judge) -> str | None:

@@ -17,6 +17,7 @@ from ci_eval.confirm.evidence import Cell
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.resources import Supply, reached_by, redacted, remembering
+from ci_eval.figures.calibration import JudgeFact, judge_facts
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
 from ci_eval.naive import target as naive
@@ -144,11 +145,17 @@ class Suite:
         supply = Supply(self.config, self.name, self.snapshot, keys, cache)
         return self.scorers.bind(supply.resources(), self.memory)
 
-    def judges(self, keys: Mapping[str, Secret] | None) -> list[BoundScorer]:
-        """Those of its scorers that are judges, one for each rubric and way of asking; with keys, ready to be asked."""
-        bound = self.bound if keys is None else self._bind(keys)
+    def judges(self, keys: Mapping[str, Secret] | None = None, cache: ResponseCache | None = None) -> list[BoundScorer]:
+        """Its scorers that are judges, one for each dimension and way of judging; with keys, ready to be asked."""
+        bound = self.bound if keys is None else self._bind(keys, cache)
         found = [one for one in bound.values() if isinstance(one.scorer.policy, Judge)]
-        return list({(one.scorer.policy.files(), one.identity): one for one in reversed(found)}.values())[::-1]
+        alike = {(one.scorer.dimension, one.scorer.policy.files(), one.identity): one for one in reversed(found)}
+        return list(alike.values())[::-1]
+
+    @cached_property
+    def judge_facts(self) -> tuple[JudgeFact, ...]:
+        """What is known of them; raises InputError for a calibration that is none."""
+        return judge_facts(self.judges(), self.snapshot)
 
     def concurrency_of(self, scorer: Scorer) -> int:
         """How many requests the provider of a scorer takes at once."""
@@ -265,6 +272,7 @@ def check_policy(config: Config, snapshot: Snapshot) -> None:
         suite = Suite.load(config, snapshot, name)
         suite.side(snapshot)
         assert suite.bound is not None  # noqa: S101 - reading it is what checks the scorers' files
+        assert suite.judge_facts is not None  # noqa: S101 - the same for their calibrations
 
 
 def required_keys(config: Config) -> set[str]:

@@ -22,10 +22,12 @@ from ci_eval.judgement.rerun import Reruns
 from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
 from ci_eval.outcome.data import data
+from ci_eval.outcome.judges import judge_warnings
 from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
 from ci_eval.plan.subset import LEAST_CASES, NOTHING, Plan
-from ci_eval.records import Record
+from ci_eval.records import Record, scoring_calls
 from ci_eval.runner.evaluator import always
+from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, decide
 
 
@@ -152,6 +154,7 @@ class Judgement:
         leaks, leaked_before = explain.leaks([*suite.golden.cases.values(), *added], base, candidate)
         same = len(prepared.same) == len(suite.golden.cases)
         warnings = explain.warnings(suite, prepared.change, candidate, same_requests=same, leaked_before=leaked_before)
+        about_judges = map(Untrusted, judge_warnings(suite, candidate))
         new_cases = self._run_new(added)
         return SuiteOutcome(
             suite=suite.name,
@@ -165,11 +168,13 @@ class Judgement:
             edits=edits,
             new_cases=new_cases,
             leaks=leaks,
-            warnings=(*warnings, *explain.about_base(prepared.objection, confirmation.drifted)),
+            judges=suite.judge_facts,
+            warnings=(*warnings, *about_judges, *explain.about_base(prepared.objection, confirmation.drifted)),
             base_header=first.headers["base"],
             repeatable=all(header.deterministic for header in first.headers.values()),
             base_stored=bool(prepared.recalled),
             calls=first.calls + reruns.calls + sum(record.asked for record in new_cases.values()),
+            scoring_calls=first.scoring_calls + reruns.scoring_calls + scoring_calls(new_cases.values()),
             policy=suite.gate,
             fresh={side: reruns.of_this_job(side) for side in SIDES},
             noise=noise(confirmation.question.cells, prepared.stored),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ci_eval.confirm.machine import Side
 from ci_eval.evaluation.prepare import Prepared
 from ci_eval.judgement.asking import SIDES, Asking
-from ci_eval.records import Header, Record
+from ci_eval.records import Header, Record, scoring_calls
 from ci_eval.runner.evaluator import Job, always, replace_repeat
 
 
@@ -22,6 +22,7 @@ class FirstPass:
     unasked: frozenset[str]
     """Planned cases that were not begun on both sides: a random part, since the order is random."""
     calls: int
+    scoring_calls: int = 0
 
 
 def first_pass(
@@ -42,17 +43,18 @@ def first_pass(
         prepared.suite.know(prepared.recalled.records.values())
     jobs = list(_jobs(prepared, cases, found["candidate"], asking))
     headers = {side: _start(side, prepared, asking, [job for own, job in jobs if own == side]) for side in SIDES}
-    unasked, calls = set[str](), 0
+    unasked, asked = set[str](), list[Record]()
     for side, job, record in asking.ask("first look", jobs, may_start):
         if record is None:
             unasked.add(job.case.id)
         else:
-            calls += record.asked
+            asked.append(record)
             found[side][job.case.id] = record
     for case in sorted((prepared.same & found["base"].keys()) - found["candidate"].keys()):
         found["candidate"][case] = replace_repeat(found["base"][case], 0)
         asking.files["candidate"].add(found["candidate"][case])
-    return FirstPass(headers, found, frozenset(unasked), calls)
+    calls = sum(record.asked for record in asked)
+    return FirstPass(headers, found, frozenset(unasked), calls, scoring_calls(asked))
 
 
 def _jobs(

@@ -11,7 +11,7 @@ from ci_eval.confirm.evidence import Answers
 from ci_eval.confirm.machine import Confirmation, Question, Rerun, Result, Side, start
 from ci_eval.judgement.asking import SIDES, Asking
 from ci_eval.judgement.first_pass import FirstPass
-from ci_eval.records import CellResult, Record
+from ci_eval.records import CellResult, Record, scoring_calls
 from ci_eval.runner.cache import FIRST_FRESH
 from ci_eval.runner.evaluator import Job
 
@@ -33,6 +33,11 @@ class Reruns:
     @property
     def calls(self) -> int:
         return len(self.fresh) + len(self.timed) + sum(len(records) for records in self.looked.values())
+
+    @property
+    def scoring_calls(self) -> int:
+        looked = (record for records in self.looked.values() for record in records.values())
+        return scoring_calls([*(record for _, record in (*self.fresh, *self.timed)), *looked])
 
     def records(self, side: Side) -> dict[str, Record]:
         """The first look of a side, with what was found of it here."""

@@ -17,6 +17,7 @@ from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, 
 from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
 from ci_eval.datasets.contamination import Leak
+from ci_eval.figures.calibration import JudgeFact
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
@@ -110,6 +111,8 @@ class SuiteOutcome:
     """Whether base is main's stored baseline; else it was evaluated in this job."""
     calls: int
     """Requests that were sent for this verdict, both sides together."""
+    scoring_calls: int = 0
+    """Further ones, by scorers that ask a provider."""
     repeatable: bool = False
     """Whether asking either side again could only give the same answers."""
     policy: GatePolicy = field(default_factory=GatePolicy)
@@ -123,6 +126,7 @@ class SuiteOutcome:
     """Files of rows that the pull request changes."""
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     """How much a dimension counts in the overall score; 1 where it is not named."""
+    judges: tuple[JudgeFact, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -22,6 +22,7 @@ from ci_eval.records import Record
 from ci_eval.report.beside import means
 from ci_eval.report.cases import pairs_of
 from ci_eval.report.json_figures import figures, sides
+from ci_eval.report.judges import judges_json
 from ci_eval.report.numbers import between, decimal, digits_for
 from ci_eval.text import Hostile, Untrusted, log
 from ci_eval.verdict import DimensionResult, Fate
@@ -99,6 +100,7 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "with_new_cases": [_effect(one) for one in effects(suite.gated, suite.new_cases.values())],
         "leaks": [_leak(leak) for leak in suite.leaks],
         "warnings": _texts(suite.warnings),
+        "judges": judges_json(suite.judges),
         "base": {
             "commit": suite.base_header.commit,
             "stored": suite.base_stored,
@@ -108,6 +110,7 @@ def _suite(suite: SuiteOutcome, *, show: bool) -> dict[str, Any]:
         "candidate": candidate,
         **figures(suite),
         "calls": suite.calls,
+        "scoring_calls": suite.scoring_calls,
     }
 
 

@@ -27,6 +27,7 @@ from ci_eval.report.document import (
 )
 from ci_eval.report.figures import groups, systematic, traffic
 from ci_eval.report.headline import headline, limit_text
+from ci_eval.report.judges import judges
 from ci_eval.report.numbers import between, decimal, digits_for, dollars, signed
 from ci_eval.report.performance import performance, slower
 from ci_eval.text import Untrusted
@@ -55,6 +56,7 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from limits.anchor(suite)
     yield from _tampering(suite)
     yield from _warnings(suite)
+    yield from judges(suite.judges)
     yield from flaky(suite.quarantined)
     yield from systematic(suite)
     yield from data.refused(suite)

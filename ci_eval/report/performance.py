@@ -62,7 +62,8 @@ def _quantile(found: Quantile) -> str:
 
 
 def _latency_words(suite: SuiteOutcome) -> Iterator[str]:
-    yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict."
+    scoring = f", and {suite.scoring_calls:,} by scorers" if suite.scoring_calls else ""
+    yield f"{Noun('call', 'calls').count(suite.calls)} made for this verdict{scoring}."
     if suite.base_stored:
         yield "The base's answers here were timed when main's baseline was stored."
     base, candidate = suite.comparison.base, suite.comparison.candidate

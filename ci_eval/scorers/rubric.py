@@ -21,6 +21,8 @@ from ci_eval.text import JSON, Untrusted
 Scale = Literal["binary", "1-5"]
 LEAST, MOST = 1, 5
 """Of the scale 1-5."""
+OVERALL = "overall"
+"""All criteria together, among names of criteria."""
 _LIMIT = 64 * KIB
 _LINE = "---"
 
@@ -78,6 +80,8 @@ class Rubric(Strict):
         names = [criterion.name for criterion in self.criteria]
         if len(set(names)) < len(names):
             raise wrong("two criteria of one name", "give one of them another name")
+        if OVERALL in names:
+            raise wrong(f'"{OVERALL}" means all criteria together', "give the criterion another name")
         for number, canary in enumerate(self.canaries, start=1):
             if canary.criterion is not None and canary.criterion not in names:
                 raise wrong(f"canary {number} names no criterion", f"write one of {', '.join(names)}")

@@ -17,6 +17,8 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.plan.subset import Cost
 from ci_eval.providers.base import Message, Reply, Usage
+from ci_eval.report.markdown import comment
+from ci_eval.report.model import build
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.scorers import rubric
 from ci_eval.scorers.base import Answer as Said
@@ -248,6 +250,16 @@ def test_the_judge_s_calls_are_money_and_stand_beside_the_answer_s(desk: Desk) -
     assert session.purse.spent == pytest.approx(3 * CASES * one_call)
     assert [record.spent_usd for record in run.records] == [pytest.approx(3 * one_call)] * CASES
     assert [record.cost_usd for record in run.records] == [pytest.approx(one_call)] * CASES
+
+
+def test_a_report_counts_the_judge_s_calls_beside_the_target_s(desk: Desk) -> None:
+    """Those of the canaries are money only: they are the job's, not the verdict's."""
+    desk.write(rubric=RUBRIC + CANARIES)
+    outcome = desk.gate({"prompt.md": "Be kind, and quick."})
+    (suite,) = outcome.suites
+    assert (suite.calls, suite.scoring_calls) == (2 * CASES, CASES), "equal words are judged once"
+    assert outcome.usd == pytest.approx(len(desk.server.asked) * 20e-6)
+    assert f"{2 * CASES} calls made for this verdict, and {CASES} by scorers." in comment(build(outcome))
 
 
 def test_a_plan_counts_the_judge_s_calls_and_money(desk: Desk) -> None:

@@ -1,0 +1,293 @@
+"""`ci-eval judge`: is the judge any good?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ci_eval.cli.cache import cache_options, chosen_cache
+from ci_eval.text import log
+
+if TYPE_CHECKING:
+    from ci_eval.evaluation.labelled import Count, Judged, Labels
+    from ci_eval.evaluation.suite import Suite
+    from ci_eval.figures.agreement import Estimate, Share
+    from ci_eval.figures.calibration import Calibration
+    from ci_eval.plan.subset import Cost
+    from ci_eval.scorers.registry import BoundScorer
+
+_SHOWN = 20
+"""Answers over which judge and people differ, on a terminal."""
+
+
+@click.group()
+def judge() -> None:
+    """Compare a judge with people."""
+
+
+@judge.command()
+@click.argument("labels", required=False, type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.option("--run", "run_file", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
+              help="Also the answers of this run file whose golden cases have `human` ratings.")  # fmt: skip
+@click.option("--suite", "wanted", metavar="NAME", help="The judge's suite; not needed where there is one.")
+@click.option("--scorer", metavar="NAME", help="The judge; not needed where the suite has one.")
+@click.option("--config", "config_path", default="ci-eval.yaml", show_default=True, metavar="PATH")
+@click.option("--repo", type=click.Path(file_okay=False, exists=True, path_type=Path), default=Path(), metavar="DIR")
+@click.option("--width", type=click.FloatRange(0.02, 1), default=0.2, show_default=True,
+              help="Say how many labels an interval of this width needs.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what it would ask and cost, and ask nothing.")
+@cache_options
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def calibrate(
+    labels: Path | None,
+    run_file: Path | None,
+    wanted: str | None,
+    scorer: str | None,
+    config_path: str,
+    repo: Path,
+    width: float,
+    dry_run: bool,
+    no_cache: bool,
+    refresh: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Let the judge rule on answers that people have labelled, and say how far they agree.
+
+    LABELS are JSON lines, {"input": …, "output": …, "label": "pass"}; docs/judge.md has their keys. The figures are
+    kept beside the rubric: commit that file, and every report shows them.
+    """
+    from dataclasses import replace
+
+    from ci_eval import config, snapshot
+    from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
+    from ci_eval.evaluation.labelled import counts
+    from ci_eval.evaluation.suite import Suite, required_keys
+    from ci_eval.git import Git
+
+    git = Git.discover(repo)
+    at = snapshot.of_work_tree(git)
+    policy = config.load(at, config_path)
+    suite = _the_suite([Suite.load(policy, at, name) for name in chosen_suites(policy, wanted)])
+    if dry_run:
+        bound = _the_judge(suite, suite.judges(no_keys(required_keys(policy))), scorer)
+        _tell_cost(_read(suite, bound, labels, run_file), bound, as_json=as_json)
+        return 0
+    cache = chosen_cache(no_cache=no_cache, refresh=refresh)
+    shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
+    bound = _the_judge(suite, suite.judges(shared.keys, cache), scorer)
+    found = _read(suite, bound, labels, run_file)
+    judged = found.judged(bound, suite, shared)
+    every = counts(found.judge, found.criteria, judged)
+    _refuse_lost(judged)
+    kept = _keep(git.work_tree or repo, suite, bound, every, len(judged))
+    click.echo(json.dumps(_as_json(kept, every, width), indent=2) if as_json else "\n".join(_lines(kept, every, width)))
+    return 0
+
+
+def _the_suite(suites: Sequence[Suite]) -> Suite:
+    from ci_eval.errors import UsageError
+
+    found = [suite for suite in suites if suite.judges()]
+    if len(found) != 1:
+        names = ", ".join(suite.name for suite in found)
+        raise UsageError(f"several suites have a judge; choose one with --suite ({names})" if found else
+                         "no suite has a scorer of type judge")  # fmt: skip
+    return found[0]
+
+
+def _the_judge(suite: Suite, judges: Sequence[BoundScorer], wanted: str | None) -> BoundScorer:
+    from ci_eval.errors import UsageError
+
+    found = [bound for bound in judges if wanted in (None, bound.scorer.name)]
+    if len(found) != 1:
+        names = ", ".join(bound.scorer.name for bound in judges)
+        raise UsageError(f"choose one of the judges of the suite {suite.name} with --scorer ({names})")
+    return found[0]
+
+
+def _read(suite: Suite, bound: BoundScorer, path: Path | None, run_file: Path | None) -> Labels:
+    from ci_eval import records
+    from ci_eval.evaluation.labelled import Labels
+    from ci_eval.scorers.judge import Judge
+
+    policy = bound.scorer.policy
+    assert isinstance(policy, Judge), "the suite's judges"  # noqa: S101
+    found = Labels(policy, [one.name for one in policy.read_rubric(suite.snapshot).criteria])
+    if path is not None:
+        found.read(path, suite.golden.cases)
+    if run_file is not None:
+        found.of_run(records.read(run_file), suite.golden.cases, bound.scorer.dimension)
+    found.refuse_none()
+    return found
+
+
+def _refuse_lost(judged: Sequence[Judged]) -> None:
+    from ci_eval.errors import Inconclusive
+
+    lost = [one.record for one in judged if one.record.lost]
+    if lost:
+        cause = log(lost[0].error) if lost[0].error else "no answer"
+        raise Inconclusive(f"the judge gave no verdict on {len(lost)} of {len(judged)} answers ({cause}); run again")
+
+
+def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Count], answers: int) -> Calibration:
+    """Write the calibration beside the rubric."""
+    from datetime import UTC, datetime
+
+    from ci_eval.figures.calibration import Calibration, path_of, rubric_digest
+    from ci_eval.reader import write_file
+
+    policy = every[0].judge
+    compared = {count.name: found for count in every if (found := count.compared)}
+    kept = Calibration(
+        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=policy.model,
+        rubric=rubric_digest(policy, suite.snapshot),
+        judge=bound.identity,
+        answers=answers,
+        compared=compared,
+    )
+    data = json.dumps(kept.model_dump(mode="json", exclude_none=True), indent=1)
+    path = path_of(policy.rubric)
+    write_file(work_tree / path, f"{data}\n".encode())
+    click.echo(f"ci-eval: kept in {log(path)}; commit it, and every report shows it", err=True)
+    return kept
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def _tell_cost(labels: Labels, bound: BoundScorer, *, as_json: bool) -> None:
+    from ci_eval.report.numbers import dollars
+
+    cost: Cost = labels.takes(bound)
+    if as_json:
+        click.echo(json.dumps({"answers": len(labels.answers), "calls": cost.scoring, "tokens_in": cost.tokens_in,
+                               "tokens_out": cost.tokens_out, "usd": cost.usd}))  # fmt: skip
+        return
+    usd = "an unknown price" if cost.usd is None else f"about {dollars(cost.usd)}"
+    click.echo(
+        f"{len(labels.answers):,} labelled answers: at most {cost.scoring:,.0f} calls, "
+        f"{cost.tokens_in:,.0f} tokens in, {cost.tokens_out:,.0f} out, {usd}. Nothing was asked."
+    )
+
+
+def _lines(kept: Calibration, every: Sequence[Count], width: float) -> Iterator[str]:
+    yield f"{kept.answers:,} labelled answers, judged by {log(kept.model)}"
+    for count in every:
+        yield ""
+        yield from _about(count, width)
+
+
+def _about(count: Count, width: float) -> Iterator[str]:
+    from tabulate import tabulate
+
+    found = count.compared
+    assert found is not None, "only such are counted"  # noqa: S101
+    agreement, detection = found.agreement, found.detection
+    rows = [
+        ["agreement", _share(agreement.agreed)],
+        ["Cohen's kappa", _estimate(agreement.kappa)],
+        ["Gwet's AC1" if len(found.table) == 2 else "Gwet's AC2", _estimate(agreement.gwet)],
+        ["fails what people fail", _share(detection.sensitivity)],
+        ["passes what people pass", _share(detection.specificity)],
+    ]
+    if found.people:
+        from ci_eval.figures.agreement import Agreement
+
+        people = Agreement(found.people)
+        rows.append(["two people agree", f"{_share(people.agreed)}, kappa {_estimate(people.kappa)}"])
+    yield f"{count.name}:"
+    yield tabulate(rows, tablefmt="plain", disable_numparse=True)
+    yield ""
+    yield _matrix(found.table)
+    yield from _advice(count, width)
+    yield from _differing(count)
+
+
+def _matrix(table: Sequence[Sequence[int]]) -> str:
+    from tabulate import tabulate
+
+    words = ["fail", "pass"] if len(table) == 2 else [str(number) for number in range(1, len(table) + 1)]
+    rows = [[f"people: {word}", *map(str, row)] for word, row in zip(words, table, strict=True)]
+    return tabulate(rows, ["", *(f"judge: {word}" for word in words)], disable_numparse=True)
+
+
+def _advice(count: Count, width: float) -> Iterator[str]:
+    from ci_eval.figures.calibration import FEWEST
+
+    found = count.compared
+    assert found is not None, "only such are counted"  # noqa: S101
+    total, needed = found.agreement.total, found.agreement.needed(width)
+    more = f"{needed - total:,} more labels" if needed > total else "no more labels"
+    yield f"For intervals of {width:g} from end to end it takes {more}."
+    failed, passed = found.detection.judged
+    if min(failed, passed) < FEWEST:
+        yield (
+            f"The judge failed {failed} of these answers and passed {passed}: label {FEWEST} of each or more, "
+            "chosen at random, before you rely on these shares."
+        )
+    if count.split:
+        yield f"Left out: {count.split} answers of which as many people said one thing as the other."
+
+
+def _differing(count: Count) -> Iterator[str]:
+    every = list(count.differing())
+    for one, pair in islice(every, _SHOWN):
+        people, judge = (_word(place, count) for place in (pair.people, pair.judge))
+        (cell,) = one.record.cells
+        yield f"- people {people}, judge {judge}: {log(one.labelled.answer, limit=160)} ({log(cell.reason, limit=160)})"
+    if len(every) > _SHOWN:
+        yield f"and {len(every) - _SHOWN} more (--json has all)"
+
+
+def _word(place: int, count: Count) -> str:
+    found = count.compared
+    return ("fail", "pass")[place] if found and len(found.table) == 2 else str(place + 1)
+
+
+def _share(share: Share | None) -> str:
+    if share is None:
+        return "unknown: there is no such answer"
+    low, high = share.interval
+    return f"{100 * share.value:.0f} % ({100 * low:.0f} to {100 * high:.0f}; {share.part} of {share.of})"
+
+
+def _estimate(found: Estimate | None) -> str:
+    return "not defined" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
+def _as_json(kept: Calibration, every: Sequence[Count], width: float) -> dict[str, Any]:
+    return {"model": log(kept.model), "answers": kept.answers,
+            "compared": {count.name: _count_json(count, width) for count in every}}  # fmt: skip
+
+
+def _count_json(count: Count, width: float) -> dict[str, Any]:
+    from ci_eval.report.judges import figures_of
+
+    found = count.compared
+    assert found is not None, "only such are counted"  # noqa: S101
+    return {
+        **figures_of(found),
+        "labels_needed": found.agreement.needed(width),
+        "left_out": count.split,
+        "differing": [
+            {
+                "people": _word(pair.people, count),
+                "judge": _word(pair.judge, count),
+                "output": log(one.labelled.answer, limit=2000),
+                "reason": log(one.record.cells[0].reason),
+            }
+            for one, pair in count.differing()
+        ],
+    }

@@ -1,0 +1,31 @@
+"""Known answers scored within a job: by its deadline, on its purse, and shown as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.records import Record
+from ci_eval.runner.evaluator import run_all
+from ci_eval.runner.recital import Given, jobs, reciting
+from ci_eval.scorers.registry import BoundScorer
+
+
+def recite(
+    bound: BoundScorer, suite: Suite, session: Session, given: Sequence[Given], repeat: int, what: str
+) -> dict[str, Record]:
+    """A record by case; none of what was not begun for want of money."""
+    evaluator = reciting(bound, given, suite.concurrency_of(bound.scorer))
+    found: dict[str, Record] = {}
+
+    def seen(_: int, record: Record) -> None:
+        found[record.case] = record
+        session.pay(record)
+        session.progress.advance(record)
+
+    session.progress.start(f"{suite.name}: {what} {bound.scorer.name}", len(given))
+    try:
+        run_all([(evaluator, job) for job in jobs(given, repeat)], session.deadline, seen, session.purse.begin)
+    finally:
+        session.progress.finish()
+    return found
