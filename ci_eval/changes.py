@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ci_eval.config import Config
+from ci_eval.config import Config, calibration_path
 from ci_eval.errors import InputError
 from ci_eval.reader import read_document
 from ci_eval.snapshot import SUBMODULE, Snapshot, changed_paths, matches
@@ -134,14 +134,15 @@ def _trained_on(snapshot: Snapshot, model: str) -> str | None:
 
 
 def _policy_files(snapshot: Snapshot, config: Config, suite: str) -> Iterator[str]:
-    """Golden sets, and whatever files the scorers name."""
+    """Golden sets, whatever files the scorers name, and how judges by these agree with people."""
     if suite not in config.policy.suites:
         return
     settings = config.policy.suites[suite]
     for pattern in settings.golden_patterns:
         yield from snapshot.glob(pattern)
     for scorer in settings.scorers:
-        yield from (value for value in scorer.values() if isinstance(value, str) and value in snapshot.entries)
+        named = [value for value in scorer.values() if isinstance(value, str) and value in snapshot.entries]
+        yield from (*named, *(calibration_path(path) for path in named))
 
 
 def _role_by_pattern(suite: str, path: str, sides: Sides) -> Role | None:

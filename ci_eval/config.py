@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -421,6 +422,16 @@ def load(snapshot: Snapshot, path: str = DEFAULT_PATH) -> Config:
             where = ("suites", name, "target", "provider")
             raise document.error(where, f'no provider "{provider}"', "name one of `providers` in this file")
     return config
+
+
+def calibration_path(rubric: str) -> str:
+    """Where it is kept how a judge agrees with people about a rubric: beside the rubric.
+
+    >>> calibration_path("golden/tone.md")
+    'golden/tone.calibration.json'
+    """
+    path = PurePosixPath(rubric)
+    return str(path.with_name(f"{path.name.removesuffix(path.suffix)}.calibration.json"))
 
 
 def watched(config: Config, suite: str, path: str) -> bool:

@@ -141,7 +141,8 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
     """Write the calibration beside the rubric."""
     from datetime import UTC, datetime
 
-    from ci_eval.figures.calibration import Calibration, path_of, rubric_digest
+    from ci_eval.config import calibration_path
+    from ci_eval.figures.calibration import Calibration, rubric_digest
     from ci_eval.reader import write_file
 
     policy = every[0].judge
@@ -155,7 +156,7 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
         compared=compared,
     )
     data = json.dumps(kept.model_dump(mode="json", exclude_none=True), indent=1)
-    path = path_of(policy.rubric)
+    path = calibration_path(policy.rubric)
     write_file(work_tree / path, f"{data}\n".encode())
     click.echo(f"ci-eval: kept in {log(path)}; commit it, and every report shows it", err=True)
     return kept

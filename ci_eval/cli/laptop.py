@@ -22,7 +22,9 @@ from ci_eval.evaluation.suite import LAPTOP, Session, Suite, required_keys
 from ci_eval.figures.tally import Tally
 from ci_eval.git import Git, Remote
 from ci_eval.reader import write_file
+from ci_eval.report.judges import lines
 from ci_eval.secrets import Secret, take
+from ci_eval.text import log
 
 _FULL_SECONDS = 6 * 3600.0
 
@@ -71,6 +73,9 @@ def print_scores(done: Sequence[tuple[Suite, Tally]], *, as_json: bool) -> None:
     click.echo(
         tabulate(rows, ["suite", "dimension", "score"], disable_numparse=True, colalign=("left", "left", "right"))
     )
+    for suite, _ in done:
+        for line in lines(suite.judge_facts, log):
+            click.echo(line)
 
 
 def refuse_lost(done: Sequence[tuple[Suite, Tally]], *, remedy: str = "run again") -> None:

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-FORMATS = ("config", "case", "model", "run-header", "run-record")
+FORMATS = ("config", "case", "model", "rubric", "label", "run-header", "run-record")
 
 
 @click.command()
@@ -18,7 +18,7 @@ FORMATS = ("config", "case", "model", "run-header", "run-record")
 def schema(name: str) -> int:
     """Print the JSON Schema of a file format.
 
-    FORMAT is config (the default), case, model, run-header or run-record.
+    FORMAT is config (the default), case, model, rubric, label, run-header or run-record.
     """
     click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **_schema(name)}, indent=2))
     return 0
@@ -26,14 +26,18 @@ def schema(name: str) -> int:
 
 def _schema(name: str) -> dict[str, Any]:
     from ci_eval.config import Policy
+    from ci_eval.evaluation.labelled import LabelRow
     from ci_eval.golden.cases import Case
     from ci_eval.records import Header, Record
+    from ci_eval.scorers.rubric import Rubric
     from ci_eval.targets.model_config import ModelConfig
 
     models: dict[str, type[BaseModel]] = {
         "config": Policy,
         "case": Case,
         "model": ModelConfig,
+        "rubric": Rubric,
+        "label": LabelRow,
         "run-header": Header,
         "run-record": Record,
     }

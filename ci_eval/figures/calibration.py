@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from ci_eval.config import calibration_path
 from ci_eval.figures.agreement import Agreement, Detection
 from ci_eval.reader import Document, Strict, read_json, validate, wrong
 from ci_eval.records import Count, Hex, Time
@@ -71,16 +71,6 @@ class Calibration(Strict):
     """By criterion, and `overall`."""
 
 
-def path_of(rubric: str) -> str:
-    """Where a rubric's calibration lies: `golden/tone.md` has `golden/tone.calibration.json`.
-
-    >>> path_of("golden/tone.md")
-    'golden/tone.calibration.json'
-    """
-    path = PurePosixPath(rubric)
-    return str(path.with_name(f"{path.name.removesuffix(path.suffix)}.calibration.json"))
-
-
 def rubric_digest(judge: Judge, snapshot: Snapshot) -> str:
     return hashlib.sha256(snapshot.read(judge.rubric)).hexdigest()
 
@@ -114,7 +104,7 @@ def judge_facts(judges: Iterable[BoundScorer], snapshot: Snapshot) -> tuple[Judg
 def _fact(bound: BoundScorer, snapshot: Snapshot) -> JudgeFact:
     policy = bound.scorer.policy
     assert isinstance(policy, Judge), "a suite's judges"  # noqa: S101
-    read, path = policy.read_rubric(snapshot), path_of(policy.rubric)
+    read, path = policy.read_rubric(snapshot), calibration_path(policy.rubric)
     found = validate(Calibration, _document(snapshot, path)) if snapshot.has(path) else None
     stale = _stale(found, bound, rubric_digest(policy, snapshot)) if found else None
     canaries = len(read.rubric.canaries)

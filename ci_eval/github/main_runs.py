@@ -23,9 +23,10 @@ from ci_eval.github.drift_issue import DriftIssue, in_markdown
 from ci_eval.github.publish import config_id, cost, write_outputs, write_summary
 from ci_eval.github.workplace import Workplace
 from ci_eval.records import Run
+from ci_eval.report.judges import lines
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.secrets import take
-from ci_eval.text import log
+from ci_eval.text import cell, log
 from ci_eval.verdict import Verdict
 
 _FULL_SECONDS = 6 * 3600.0
@@ -130,4 +131,5 @@ def _scores_in_markdown(done: Sequence[tuple[Suite, Run]], lost: int, *, stored:
     table = tabulate(rows, headers=["suite", "dimension", "score"], tablefmt="github", disable_numparse=True)
     ending = f"Answers lost to infrastructure: {lost}, so nothing was stored." if lost else ""
     kept = "Stored as main's baseline." if stored and not lost else ending
-    return f"## ci-eval: full evaluation\n\n{table}\n\n{kept}\n"
+    judges = "".join(f"- {line}\n" for suite, _ in done for line in lines(suite.judge_facts, cell))
+    return "\n\n".join(part for part in ("## ci-eval: full evaluation", table, judges, kept) if part) + "\n"

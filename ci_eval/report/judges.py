@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ci_eval.figures.agreement import Agreement, Estimate, Share
@@ -16,6 +16,12 @@ def judges(facts: Sequence[JudgeFact]) -> Iterator[Section]:
     if facts:
         items = tuple(about(fact) for fact in facts)
         yield Section("Judges", (Listing(items, Noun("judge", "judges")),), importance=94, folded=False)
+
+
+def lines(facts: Sequence[JudgeFact], encode: Callable[[Untrusted], str]) -> Iterator[str]:
+    """The same for what is no report of a gate: a line a judge."""
+    for fact in facts:
+        yield "".join(encode(piece) if isinstance(piece, Untrusted) else piece for piece in about(fact))
 
 
 def about(fact: JudgeFact) -> Text:

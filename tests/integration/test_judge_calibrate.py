@@ -220,6 +220,18 @@ def test_a_calibration_of_another_judge_is_stale(desk: Desk, path: str, old: str
     assert ("Stale" in shown) is bool(told)
 
 
+def test_28_a_calibration_that_the_pull_request_writes_is_told_and_not_believed(desk: Desk) -> None:
+    desk.write()
+    assert calibrate(desk, table(5, 5, 5, 5)).code == 0
+    desk.repo.commit("calibrated")
+    flattering = json.loads((desk.repo.folder / FILE).read_text())
+    flattering["compared"]["overall"]["table"] = [[500, 0], [0, 500]]
+    outcome = desk.gate({"prompt.md": "Be kind, and quick.", FILE: json.dumps(flattering)})
+    text = comment(build(outcome))
+    assert "50 % of 20 labels" in text
+    assert f"{FILE} changes: suite desk is judged by main's version here" in text
+
+
 @pytest.mark.parametrize(
     "damage",
     ["{}", '{"format": "ci-eval calibration 2"}', "not JSON", '{"compared": {"overall": {"table": [[-1]]}}}'],
