@@ -306,3 +306,21 @@ def test_a_rubric_without_criteria_or_canaries_and_a_judge_of_itself_are_warned_
 def test_a_smaller_model_of_the_family_is_told_by_its_name(judge: str, evaluated: str, smaller: bool) -> None:
     found = relation(judge, evaluated)
     assert ("smaller" in found if found else False) is smaller
+
+
+# --- main's stored verdicts -------------------------------------------------------------------------------------------
+
+
+def test_what_main_s_stored_run_was_scored_is_not_judged_again_about_the_same_words(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write()
+    where = ("--repo", str(desk.repo.folder), "--no-cache", "--quiet")
+    assert ci_eval("baseline", "update", *where).code == 0
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    desk.server.asked.clear()
+    desk.repo.write("prompt.md", "Be kind, and quick.")
+    done = ci_eval("gate", *where, "--json")
+    assert done.code == 0, done.err
+    assert done.json["suites"][0]["base"]["stored"] is True
+    assert (desk.judged(), len(desk.server.asked)) == ([], 6)
