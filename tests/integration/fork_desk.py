@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from github_standin import DATA, PERSON, User
 from parcel_desk import Files
-from test_github_job import PULL, Hub, Job
+from github_hub import PULL, Hub, Job
 
 FORK_ID = 424_242
 FORKS = "forks"

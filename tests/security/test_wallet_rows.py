@@ -14,7 +14,7 @@ from github_standin import DATA, Failure
 from hypothesis import given
 from hypothesis import strategies as st
 from parcel_desk import CONFIG, TRIAGE_CASES
-from test_github_job import HARMLESS, PULL, Hub, Job, opened
+from github_hub import HARMLESS, PULL, Hub, Job, opened
 
 from ci_eval.github.caps import free_again
 from ci_eval.purse import Purse
