@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from github_hub import PULL, Hub, Job
 from github_standin import DATA, PERSON, User
 from parcel_desk import Files
-from github_hub import PULL, Hub, Job
 
 FORK_ID = 424_242
 FORKS = "forks"

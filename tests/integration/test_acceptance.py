@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, Job, opened
 from openai_server import Answer, Asked, says_json
-from parcel_desk import TRIAGE_GOLDEN, TRIAGE_PROMPT, Files, answers, edited
+from parcel_desk import TRIAGE_GOLDEN, Files, answers
 
 from ci_eval.github.event import ACCEPT
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from fork_desk import as_data, main_checked_out, pull_json, push_fork, stand
-from openai_server import Answer, Asked, says_json
 from github_hub import Hub, Job, opened
+from openai_server import Answer, Asked, says_json
 
 import ci_eval
 
