@@ -140,6 +140,7 @@ def test_row_7_a_label_that_was_taken_off_again_accepts_nothing(hub: Hub, capsys
     sender = hub.api.label(PULL, ACCEPT, WRITER)
     hub.api.pulls[PULL]["labels"].clear()
     assert red(hub.label_event(capsys, head, sender))
+    assert "it is not on any more" in hub.api.bodies(PULL)[0]
 
     while_asked(hub, hub.api.pulls[PULL]["labels"].clear)
     assert red(hub.labelled(capsys, head, WRITER))
