@@ -290,6 +290,7 @@ def test_row_9_a_permission_of_somebody_else_is_not_theirs(hub: Hub, capsys: Cap
     head = settled(hub)
     sender = hub.api.label(PULL, ACCEPT, WRITER)
     hub.api.users["wilma"] = ("walter", "User")
+    hub.api.history.permissions["walter"] = "admin"
 
     assert red(hub.label_event(capsys, head, sender))
 
@@ -298,6 +299,16 @@ def test_row_9_who_lost_the_permission_meanwhile_has_accepted_nothing_in_a_queue
     head = settled(hub)
     assert green(hub.labelled(capsys, head, WRITER))
     hub.api.history.permissions["wilma"] = "read"
+
+    assert red(hub.merge_group(capsys, hub.developer.git("rev-parse", "main")))
+
+
+def test_row_9_another_label_of_a_writer_lends_nothing_to_that_of_a_triager(hub: Hub, capsys: Capture) -> None:
+    """The triager's could not be taken off, and the writer's came later."""
+    settled(hub)
+    hub.api.label(PULL, ACCEPT, ("tria", "User"))
+    hub.api.history.wait(10)
+    hub.api.label(PULL, "documentation", WRITER)
 
     assert red(hub.merge_group(capsys, hub.developer.git("rev-parse", "main")))
 
