@@ -20,6 +20,8 @@ from ci_eval.stats import Z95, points
 
 class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - not a password
+    ACCEPTED = "accepted"
+    """A regression that a person took on: said of a whole gate only."""
     REGRESSION = "regression"
     INCONCLUSIVE = "inconclusive"
 
@@ -27,6 +29,7 @@ class Verdict(StrEnum):
     def exit_code(self) -> int:
         return {
             Verdict.PASS: EXIT_PASS,
+            Verdict.ACCEPTED: EXIT_PASS,
             Verdict.REGRESSION: EXIT_REGRESSION,
             Verdict.INCONCLUSIVE: EXIT_INCONCLUSIVE,
         }[self]
@@ -35,7 +38,7 @@ class Verdict(StrEnum):
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """A regression outweighs what is inconclusive, and that outweighs a pass; nothing at all is inconclusive."""
     found = set(verdicts)
-    order = (Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.PASS)
+    order = (Verdict.REGRESSION, Verdict.INCONCLUSIVE, Verdict.ACCEPTED, Verdict.PASS)
     return next((verdict for verdict in order if verdict in found), Verdict.INCONCLUSIVE)
 
 

@@ -7,11 +7,12 @@ So: imported late, only GET and PATCH retried, and every failure told in our own
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from pydantic import Field
 
@@ -85,6 +86,13 @@ class Issue:
     body: Untrusted
 
 
+class Branch(NamedTuple):
+    """A branch of a repository that need not be ours."""
+
+    repository: str
+    ref: str
+
+
 @dataclass(frozen=True)
 class Pull:
     """A pull request now. `merge_sha` is null while GitHub works it out, and on a conflict."""
@@ -96,6 +104,10 @@ class Pull:
     base_sha: str
     merge_sha: str | None
     fork: bool
+    head: Branch | None = None
+    """Where the head is pushed to; None where that is gone."""
+    author: str | None = None
+    wears_accept: bool = False
 
 
 class _CommentNow(Part):
@@ -195,12 +207,16 @@ class GitHub:
 
     def _issues(self, since: datetime) -> Iterator[Issue]:
         """Not through PyGithub's issues, which ask for each one that is no pull request whether it is one."""
-        asked = {"state": "all", "since": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "per_page": _PER_PAGE}
+        asked = {"state": "all", "since": since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        found = (_IssueNow.model_validate(row) for row in self._pages(self._issues_path, asked))
+        return (_issue(one) for one in found if one.pull_request is None)
+
+    def _pages(self, path: str, asked: Mapping[str, str | int]) -> Iterator[Any]:
         for page in count(1):
-            _, rows = self._api.requester.requestJsonAndCheck("GET", self._issues_path, {**asked, "page": page})
-            found = [_IssueNow.model_validate(row) for row in rows]
-            yield from (_issue(one) for one in found if one.pull_request is None)
-            if len(found) < _PER_PAGE:
+            asked_now = {**asked, "per_page": _PER_PAGE, "page": page}
+            _, rows = self._api.requester.requestJsonAndCheck("GET", path, asked_now)
+            yield from rows
+            if len(rows) < _PER_PAGE:
                 return
 
     def create_issue(self, title: str, body: str) -> None:
@@ -219,6 +235,16 @@ class GitHub:
         """What a GET below the repository's address answers, as `understood` reads its JSON."""
         whole = f"/repos/{self.repository}/{path}"
         return _ask(lambda: understood(self._api.requester.requestJsonAndCheck("GET", whole, asked)[1]))
+
+    def read_all(self, path: str, understood: Callable[[Any], Answer]) -> list[Answer]:
+        """The same of a list, row by row, over all pages."""
+        whole = f"/repos/{self.repository}/{path}"
+        return _ask(lambda: [understood(row) for row in self._pages(whole, {})])
+
+    def remove_label(self, number: int, name: str) -> None:
+        """Take a label off a pull request; it is 404 where it is not on."""
+        path = f"{self._issues_path}/{number}/labels/{quote(name, safe='')}"
+        _ask(lambda: self._api.requester.requestJsonAndCheck("DELETE", path))
 
     @property
     def _issues_path(self) -> str:
@@ -268,7 +294,15 @@ def _pull(found: PullRequestNow) -> Pull:
         base_sha=now.base.sha,
         merge_sha=now.merge_commit_sha,
         fork=now.is_fork,
+        head=_branch(now),
+        author=now.user.login if now.user else None,
+        wears_accept=now.wears_accept,
     )
+
+
+def _branch(now: PullRequest) -> Branch | None:
+    repository = now.head.repo.full_name if now.head.repo else None
+    return Branch(repository, f"refs/heads/{now.head.ref}") if repository and now.head.ref else None
 
 
 def _comment(found: IssueComment) -> Comment:

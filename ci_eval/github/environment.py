@@ -115,6 +115,11 @@ _REPOSITORY = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}/(?!-|\.{1,2}$)[A-Za-z0-
 _POSITIVE = re.compile(r"[1-9][0-9]{0,17}")
 
 
+def is_repository(name: str) -> bool:
+    """Whether a name can be an `owner/name` of GitHub, and nothing else in a path."""
+    return _REPOSITORY.fullmatch(name) is not None
+
+
 # What runners other than GitHub's may leave out, and no verdict hangs on.
 _DEFAULTS = {
     "GITHUB_REF": "HEAD",

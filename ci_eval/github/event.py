@@ -1,8 +1,9 @@
 """What GitHub asks for: the event's payload, in the runner's environment, becomes one `Activity`.
 
 Nothing here calls anybody. A payload is written by whoever opened the pull request, so only numbers, SHAs and names
-of a known shape are taken out of it; titles, labels and logins are never looked at. Who is trusted follows from
-`head.repo`, never from the actor or the sender.
+of a known shape are taken out of it; titles are never looked at, and of the labels only whether one is `ACCEPT`. Who is
+trusted follows from `head.repo`, never from the actor or the sender; whether whoever put that label on may accept
+anything is for GitHub to say (`acceptance.py`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ci_eval.errors import InputError
-from ci_eval.github.environment import Environment, refuse
+from ci_eval.github.environment import Environment, is_repository, refuse
 from ci_eval.reader import MIB, Document, read_file, read_json, validate, wrong
 from ci_eval.text import JSON
 
 EVENT_LIMIT = 8 * MIB
+ACCEPT = "ci-eval: accept"
+"""The label that accepts a regression, by this exact name."""
 
 # --- what is read of a payload ----------------------------------------------------------------------------------------
 
@@ -38,6 +41,12 @@ def _git_takes(value: str) -> str:
     return value
 
 
+def _named(value: str) -> str:
+    if not is_repository(value):
+        raise wrong("not the name of a repository", "leave it as GitHub writes it")
+    return value
+
+
 Branch = Annotated[str, AfterValidator(_git_takes)]
 _Ref = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -50,6 +59,7 @@ class Part(BaseModel):
 
 class _Repository(Part):
     id: Positive
+    full_name: Annotated[str, AfterValidator(_named)] | None = None
 
 
 class _OwnRepository(_Repository):
@@ -58,6 +68,7 @@ class _OwnRepository(_Repository):
 
 class _Head(Part):
     sha: Sha
+    ref: _Ref | None = None
     repo: _Repository | None = None  # null when the fork was deleted
 
 
@@ -72,6 +83,14 @@ class _Author(Part):
     type: str
 
 
+class _Label(Part):
+    name: str
+
+
+class _Sender(Part):
+    id: Positive
+
+
 class PullRequest(Part):
     """A pull request as payloads and the API both write it."""
 
@@ -79,6 +98,11 @@ class PullRequest(Part):
     head: _Head
     base: _Base
     user: _Author | None = None
+    labels: list[_Label] = []
+
+    @property
+    def wears_accept(self) -> bool:
+        return any(label.name == ACCEPT for label in self.labels)
 
     @property
     def by_dependabot(self) -> bool:
@@ -94,6 +118,23 @@ class PullRequest(Part):
 class _PullEvent(Part):
     action: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
     pull_request: PullRequest
+    label: _Label | None = None
+    sender: _Sender | None = None
+
+    @model_validator(mode="after")
+    def _somebody_accepts(self) -> _PullEvent:
+        if self._accepts and self.sender is None:
+            raise wrong("a label that nobody put on", "leave the payload as GitHub writes it")
+        return self
+
+    @property
+    def _accepts(self) -> bool:
+        return self.action == "labeled" and self.label is not None and self.label.name == ACCEPT
+
+    @property
+    def accepted_by(self) -> int | None:
+        """The account that put the label `ACCEPT` on, where this is the event of just that."""
+        return self.sender.id if self.sender and self._accepts else None
 
 
 class _PushEvent(Part):
@@ -110,6 +151,16 @@ class _DispatchEvent(Part):
 class _Group(Part):
     base_sha: Sha
     head_sha: Sha
+    head_ref: _Ref | None = None
+
+    @property
+    def pull(self) -> int | None:
+        """The pull request that GitHub named the group's branch after: the newest one in it."""
+        found = _GROUP_BRANCH.fullmatch(self.head_ref or "")
+        return int(found[1]) if found else None
+
+
+_GROUP_BRANCH = re.compile(r"refs/heads/gh-readonly-queue/.+/pr-([1-9][0-9]{0,17})-[0-9a-f]{40}")
 
 
 class _GroupEvent(Part):
@@ -138,6 +189,10 @@ class GatePull:
     fork: bool
     action: str
     by_dependabot: bool = False
+    accepted_by: int | None = None
+    """The account that accepts the regression, where this event is just that."""
+    wears_accept: bool = False
+    """Whether the label was on when this event happened."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +203,10 @@ class GatePullAsData:
     head_sha: str
     base_ref: str
     fork: bool
+    accepted_by: int | None = None
+    """The account that accepts the regression, where this event is just that."""
+    wears_accept: bool = False
+    """Whether the label was on when this event happened."""
 
 
 @dataclass(frozen=True)
@@ -159,10 +218,12 @@ class GatePullByNumber:
 
 @dataclass(frozen=True)
 class GateGroup:
-    """Gate what a merge queue is about to merge: one pull request or several, of which none is named."""
+    """Gate what a merge queue is about to merge: what its newest pull request adds to those before it."""
 
     base_sha: str
     head_sha: str
+    pull: int | None = None
+    """Its number; None where the name of the group's branch does not tell."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +301,8 @@ def _pull_request(environment: Environment, event: _PullEvent) -> Activity:
     if event.action == "closed":
         return NothingToDo("the pull request is closed")
     if environment.event_name == "pull_request_target":
-        return GatePullAsData(pull.number, pull.head.sha, pull.base.ref, pull.is_fork)
+        by, on = event.accepted_by, pull.wears_accept
+        return GatePullAsData(pull.number, pull.head.sha, pull.base.ref, pull.is_fork, by, on)
     return GatePull(
         number=pull.number,
         head_sha=pull.head.sha,
@@ -250,6 +312,8 @@ def _pull_request(environment: Environment, event: _PullEvent) -> Activity:
         fork=pull.is_fork,
         action=event.action,
         by_dependabot=pull.by_dependabot,
+        accepted_by=event.accepted_by,
+        wears_accept=pull.wears_accept,
     )
 
 
@@ -272,7 +336,7 @@ def _dispatch(environment: Environment, event: _DispatchEvent) -> Activity:
 def _merge_group(event: _GroupEvent) -> Activity:
     if event.action == "destroyed":
         return NothingToDo("the merge group is gone")
-    return GateGroup(event.merge_group.base_sha, event.merge_group.head_sha)
+    return GateGroup(event.merge_group.base_sha, event.merge_group.head_sha, event.merge_group.pull)
 
 
 def _ref_of(environment: Environment) -> str:

@@ -7,7 +7,7 @@ refuses is a warning.
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from ci_eval.evaluation.suite import Progress
 from ci_eval.gate import Gate, Tighter
 from ci_eval.github import event as events
 from ci_eval.github import forks
+from ci_eval.github.acceptance import PullReview, Superseded
 from ci_eval.github.client import GitHub, GitHubUnavailable
-from ci_eval.github.commands import Annotation
+from ci_eval.github.commands import Annotation, Level
 from ci_eval.github.environment import Environment
 from ci_eval.github.event import (
     Activity,
@@ -36,13 +37,13 @@ from ci_eval.github.event import (
 from ci_eval.github.forks import ANYBODY, Terms
 from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
+from ci_eval.github.queue import GroupReview
 from ci_eval.github.workplace import Connect, Workplace
-from ci_eval.outcome.model import GateOutcome
+from ci_eval.outcome.model import GateOutcome, Reason
 from ci_eval.reader import write_file
 from ci_eval.report.files import form_of, of_gate
 from ci_eval.report.markdown import comment, summary
 from ci_eval.report.model import build
-from ci_eval.secrets import take
 from ci_eval.sides import Sides
 from ci_eval.text import Untrusted, log
 from ci_eval.verdict import Verdict
@@ -81,12 +82,12 @@ class _Job:
     def do(self, activity: Activity) -> int:
         match activity:
             case GatePull() | GatePullAsData() as pull:
-                terms = forks.terms(self.place, pull)
-                return self.gate(pull.number, pull.head_sha, partial(self._sides_of_pull, pull), terms)
+                review, terms = PullReview.of(self.place, pull), forks.terms(self.place, pull)
+                return self.gate(partial(self._sides_of_pull, pull), review, terms)
             case GatePullByNumber(number):
                 return self.gate_by_number(number)
             case GateGroup() as group:
-                return self.gate(None, group.head_sha, partial(self._sides_of_group, group))
+                return self.gate(partial(self._sides_of_group, group), GroupReview(self.place, group, self._again))
             case UpdateBaseline(sha, branch):
                 return MainRuns(self.place).evaluate(sha, branch, store=True)
             case FullEvaluation(sha, ref, on_default_branch):
@@ -115,21 +116,22 @@ class _Job:
             remedy = "check the number, and that the token may read pull requests"
             raise Inconclusive(f"pull request {number} cannot be read: {error}; {remedy}") from None
         choose = forks.heads_beside_main if pull.fork else forks.heads
-        terms = Terms(fork=pull.fork)
-        return self.gate(number, pull.head_sha, partial(choose, self.place, pull.base_ref, pull.head_sha), terms)
+        review = PullReview(self.place, number, pull.head_sha, wears_accept=pull.wears_accept)
+        return self.gate(partial(choose, self.place, pull.base_ref, pull.head_sha), review, Terms(fork=pull.fork))
 
-    def gate(self, number: int | None, head_sha: str, choose: partial[Sides], terms: Terms = ANYBODY) -> int:
+    def gate(self, choose: partial[Sides], review: PullReview | GroupReview, terms: Terms = ANYBODY) -> int:
         """Judge one pull request and answer it, also when it cannot be judged. A merge group has no number."""
-        out = self.place.fresh_folder()
+        out, acceptance = self.place.fresh_folder(), None
         try:
-            outcome = self._prepared(choose(), number, out, terms).run()
-            code = outcome.verdict.exit_code
+            acceptance = review.before()
+            outcome = self._prepared(choose(), review.number, out, terms).run()
         except CiEvalError as raised:
             error = terms.explain(raised)
             self.place.tell_error(error)
-            outcome, code = _stopped(error, head_sha), error.exit_code
-        self._publish(outcome, number, head_sha, out)
-        return code
+            outcome = _stopped(error, review.head_sha)
+        outcome = replace(review.after(outcome, acceptance), attempt=self.place.environment.run_attempt)
+        self._publish(outcome, review.number, review.head_sha, out)
+        return outcome.exit_code
 
     def _prepared(self, chosen: Sides, number: int | None, out: Path, terms: Terms) -> Gate:
         """A merge group is judged on every golden case: it is the last look before main."""
@@ -140,7 +142,7 @@ class _Job:
             base=chosen.base,
             candidate=chosen.candidate,
             config_path=inputs.config,
-            keys=partial(take, self.place.environ),
+            keys=self.place.keys,
             progress=self.place.progress,
             out=out,
             origin=self.place.origin(""),
@@ -152,6 +154,10 @@ class _Job:
             whole=number is None or inputs.mode == "full",
         )
 
+    def _again(self, chosen: Sides) -> Gate:
+        """Another gate of a merge group, after its own."""
+        return self._prepared(chosen, None, self.place.fresh_folder(), ANYBODY)
+
     # --- the pull request is answered ---------------------------------------------------------------------------------
 
     def _publish(self, outcome: GateOutcome, number: int | None, head_sha: str, out: Path) -> None:
@@ -160,7 +166,8 @@ class _Job:
             write_file(path, of_gate(outcome, form_of(path)).encode())
         self.place.annotate(_annotations(outcome))
         self.place.tell(write_summary(self.place.environment.summary_path, summary(report)))
-        url = self._comment(comment(report), outcome, number, head_sha) if number else None
+        stands = outcome.reason != "superseded"  # the newer head's run has the comment
+        url = self._comment(comment(report), outcome, number, head_sha) if number and stands else None
         self.place.tell(write_outputs(self.place.environment.output_path, self._outputs(outcome, out, url)))
         click.echo(f"ci-eval: {outcome.verdict}")
 
@@ -190,15 +197,19 @@ class _Job:
 
 def _stopped(error: CiEvalError, head_sha: str) -> GateOutcome:
     """What was spent until then is not known."""
-    return GateOutcome(Verdict.INCONCLUSIVE, "stopped", None, head_sha, problem=Untrusted(str(error)), usd=None)
+    reason: Reason = "superseded" if isinstance(error, Superseded) else "stopped"
+    refused = error.exit_code == EXIT_REFUSED
+    problem = Untrusted(str(error))
+    return GateOutcome(Verdict.INCONCLUSIVE, reason, None, head_sha, problem=problem, usd=None, refused=refused)
 
 
 def _annotations(outcome: GateOutcome) -> list[Annotation]:
     """One line a changed file of a suite that regressed, so that it shows where the change was made."""
+    level: Level = "warning" if outcome.verdict is Verdict.ACCEPTED else "error"
     found = []
     for suite in outcome.suites:
         fell = [dimension for dimension in suite.dimensions if dimension.verdict is Verdict.REGRESSION]
         if fell:
             words = ", ".join(f"{dimension.name} fell by {float(dimension.drop):.2f} points" for dimension in fell)
-            found += [Annotation("error", f"ci-eval: {words}", note.path) for note in suite.notes]
+            found += [Annotation(level, f"ci-eval: {words}", note.path) for note in suite.notes]
     return found

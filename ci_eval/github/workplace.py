@@ -6,8 +6,8 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from ci_eval.github.client import GitHub
 from ci_eval.github.commands import Annotation, annotate
 from ci_eval.github.environment import Environment, Token
 from ci_eval.reader import read_file, write_file
+from ci_eval.secrets import Secret, take
 from ci_eval.text import log
 
 Connect = Callable[[str, str, Token], GitHub]
@@ -37,6 +38,7 @@ class Workplace:
     environ: MutableMapping[str, str]
     progress: Progress
     connect: Connect
+    _taken: dict[str, Secret] = field(default_factory=dict, repr=False)
 
     # --- the log ------------------------------------------------------------------------------------------------------
 
@@ -55,6 +57,11 @@ class Workplace:
             self.annotate([Annotation("warning", warning)])
 
     # --- what the environment brings ----------------------------------------------------------------------------------
+
+    def keys(self, names: Collection[str]) -> Mapping[str, Secret]:
+        """These keys, which leave the environment; a second gate of this job asks for them again."""
+        self._taken.update(take(self.environ, names))
+        return {name: self._taken[name] for name in names if name in self._taken}
 
     def git(self) -> Git:
         return self._git

@@ -17,12 +17,14 @@ from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, 
 from ci_eval.config import GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
 from ci_eval.datasets.contamination import Leak
+from ci_eval.errors import EXIT_REFUSED
 from ci_eval.figures.calibration import JudgeFact
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.failures import Failures, failures
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
 from ci_eval.naive.margin import Margin
+from ci_eval.outcome.acceptance import Acceptance
 from ci_eval.outcome.data import DataOutcome
 from ci_eval.outcome.increases import Increase, increases
 from ci_eval.plan.subset import Budget
@@ -30,7 +32,7 @@ from ci_eval.records import Header, Record
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
-Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped"]
+Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped", "superseded"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,12 @@ class AnchorOutcome:
     calls: int
 
     @property
+    def gated(self) -> list[DimensionResult]:
+        return [one for one in self.dimensions if one.name in self.blamed]
+
+    @property
     def verdict(self) -> Verdict:
-        return worst([Verdict.PASS, *(one.verdict for one in self.dimensions if one.name in self.blamed)])
+        return worst([Verdict.PASS, *(one.verdict for one in self.gated)])
 
 
 @dataclass(frozen=True)
@@ -130,11 +136,15 @@ class SuiteOutcome:
     judges: tuple[JudgeFact, ...] = ()
 
     @property
+    def verdicts(self) -> list[Verdict]:
+        """Of everything that is gated: the worst is the suite's."""
+        scored = [*self.dimensions, *(self.anchor.gated if self.anchor else ())]
+        found = [one.verdict for one in scored] + [one.verdict for one in self.increases]
+        return [*found, Verdict.INCONCLUSIVE] if self.too_many_errors else found
+
+    @property
     def verdict(self) -> Verdict:
-        found = [one.verdict for one in self.dimensions] + [one.verdict for one in self.increases]
-        if self.too_many_errors:
-            found.append(Verdict.INCONCLUSIVE)
-        return worst([*found, self.anchor.verdict] if self.anchor else found)
+        return worst(self.verdicts)
 
     @property
     def too_many_errors(self) -> bool:
@@ -259,6 +269,20 @@ class GateOutcome:
     usd: float | None = 0.0
     """What was spent on models; None where the price of an answer is not known."""
     hide_outputs: bool = False
+    refused: bool = False
+    """Whether it stopped at input that is refused, which has an exit code of its own."""
+    acceptance: Acceptance | None = None
+    attempt: int = 1
+    """How often this job was started: a verdict of a later attempt is a second draw."""
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_REFUSED if self.refused else self.verdict.exit_code
+
+    @property
+    def unclear(self) -> bool:
+        """Whether anything is inconclusive, also where a regression outweighs it."""
+        return any(Verdict.INCONCLUSIVE in suite.verdicts for suite in self.suites)
 
     def worst_dimension(self) -> DimensionResult | None:
         """The dimension with the largest drop, over all suites."""

@@ -139,7 +139,7 @@ def _words(result: DimensionResult) -> str:
     match result.verdict:
         case Verdict.PASS:
             return _passed(result)
-        case Verdict.REGRESSION:
+        case Verdict.REGRESSION | Verdict.ACCEPTED:
             return _failed(result)
         case Verdict.INCONCLUSIVE:
             return _open(result)

@@ -20,6 +20,7 @@ NOT_JUDGED = {
     "nothing relevant changed": "nothing that ci-eval watches changed",
     "only policy changed": "only the policy changed; no model was called",
     "bootstrap": "nothing on main to compare with; merge, then require the check",
+    "superseded": "the pull request has a newer head by now, which has a run of its own",
 }
 
 
@@ -36,17 +37,23 @@ def headline(outcome: GateOutcome) -> Text:
     if outcome.verdict is Verdict.PASS:
         return (*_passed(result for suite in outcome.suites for result in suite.dimensions), *_parts(outcome))
     why = list(_reasons(outcome))
-    return _several(why) if why else (_ENDED,)
+    return (*_several(why), *_taken_on(outcome)) if why else (_ENDED,)
+
+
+def _taken_on(outcome: GateOutcome) -> Text:
+    by = outcome.acceptance.by if outcome.acceptance else None
+    return ("; taken on by ", by) if by and outcome.verdict is Verdict.ACCEPTED else ()
 
 
 def _reasons(outcome: GateOutcome) -> Iterator[Text]:
     """Everything that is behind the verdict, the largest drop first; with the suite's name where there are several."""
+    sought = Verdict.REGRESSION if outcome.verdict is Verdict.ACCEPTED else outcome.verdict
     found: list[tuple[Fraction, Text]] = []
     for suite in outcome.suites:
         name: Text = (Untrusted(suite.suite), ": ") if len(outcome.suites) > 1 else ()
-        named = [result for result in suite.dimensions if result.verdict is outcome.verdict]
+        named = [result for result in suite.dimensions if result.verdict is sought]
         found += [(result.worst_drop, (*name, *because(result))) for result in named]
-        found += [(Fraction(0), (*name, *words)) for words in _beside_scores(suite, outcome.verdict)]
+        found += [(Fraction(0), (*name, *words)) for words in _beside_scores(suite, sought)]
     yield from (words for _, words in sorted(found, key=lambda one: -one[0]))
 
 

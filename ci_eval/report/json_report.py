@@ -16,6 +16,7 @@ from ci_eval.datasets.contamination import Leak
 from ci_eval.golden.cases import Edits
 from ci_eval.naive.margin import Margin
 from ci_eval.outcome.data import DataOutcome
+from ci_eval.outcome.falls import Fall, falls
 from ci_eval.outcome.increases import Increase
 from ci_eval.outcome.model import AnchorOutcome, ChangeNote, GateOutcome, NaiveOutcome, Overall, SuiteOutcome
 from ci_eval.records import Record
@@ -39,8 +40,10 @@ def to_json(outcome: GateOutcome, *, show_outputs: bool = True) -> dict[str, Any
         "verdict": outcome.verdict.value,
         "reason": outcome.reason,
         "problem": _optional(outcome.problem),
+        "acceptance": _acceptance(outcome),
         "base_commit": _optional(outcome.base_commit),
         "candidate_commit": _optional(outcome.candidate_commit),
+        "attempt": outcome.attempt,
         "seconds": outcome.seconds,
         "usd": outcome.usd,
         "budget": vars(outcome.budget) if outcome.budget else None,
@@ -60,6 +63,25 @@ def _optional(value: Hostile | None) -> str | None:
 
 def _texts(values: Iterable[Hostile]) -> list[str]:
     return [_text(value) for value in values]
+
+
+def _acceptance(outcome: GateOutcome) -> dict[str, Any] | None:
+    found = outcome.acceptance
+    if found is None:
+        return None
+    return {
+        "by": _optional(found.by),
+        "own": found.own,
+        "counts": found.counts,
+        "queued": found.queued,
+        "refused": "".join(_texts(found.refused)) or None,
+        "falls": [_fall(one) for one in falls(outcome)],
+    }
+
+
+def _fall(one: Fall) -> dict[str, str]:
+    size = decimal(one.size, 4, *(() if one.limit == "any" else (one.limit,)))
+    return {"suite": _text(one.suite), "name": _text(one.name), "beside": one.beside, "size": size, "unit": one.unit}
 
 
 def _changes(suite: SuiteChanges) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ci_eval.report.document import (
 from ci_eval.text import Untrusted, cell, fence
 from ci_eval.verdict import Verdict
 
-_SIGNS = {Verdict.PASS: "✅", Verdict.REGRESSION: "❌", Verdict.INCONCLUSIVE: "⚠️"}
+_SIGNS = {Verdict.PASS: "✅", Verdict.ACCEPTED: "☑️", Verdict.REGRESSION: "❌", Verdict.INCONCLUSIVE: "⚠️"}
 _ALIGN = {"l": "left", "r": "right"}
 _LONGEST_WORDS = 500
 _LONGEST_IN_TABLE = 200

@@ -10,6 +10,7 @@ from typing import get_args
 from ci_eval.changes import Role
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report import beside, data, limits
+from ci_eval.report.acceptance import acceptance
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts
 from ci_eval.report.document import (
@@ -44,6 +45,7 @@ def build(outcome: GateOutcome, *, show_outputs: bool = True) -> Report:
     several = len(outcome.suites) > 1
     sections = chain(
         _problem(outcome),
+        acceptance(outcome),
         chain.from_iterable(_suite(suite, show=show, named=several) for suite in outcome.suites),
         _policy(outcome),
         how_sure(outcome),
@@ -195,7 +197,17 @@ def _provenance(outcome: GateOutcome) -> Iterator[Section]:
     if outcome.base_commit or outcome.candidate_commit:
         text: Text = ("Base ", _commit(outcome.base_commit), ", this PR ", _commit(outcome.candidate_commit), ". ")
         stored = [piece for suite in outcome.suites for piece in _origin(suite, named=len(outcome.suites) > 1)]
-        yield Section("Provenance", (Paragraph((*text, *stored, _took(outcome))),), importance=92, folded=False)
+        yield Section(
+            "Provenance",
+            (Paragraph((*text, *stored, _took(outcome), *_attempt(outcome))),),
+            importance=92,
+            folded=False,
+        )
+
+
+def _attempt(outcome: GateOutcome) -> Iterator[str]:
+    if outcome.attempt > 1:
+        yield f" Attempt {outcome.attempt} of this job; nothing of an earlier one counts here."
 
 
 def _took(outcome: GateOutcome) -> str:

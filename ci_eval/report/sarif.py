@@ -24,7 +24,8 @@ _OWN_LAYOUT = (".yml", ".yaml", ".prompty", ".json")
 
 
 def to_sarif(outcome: GateOutcome) -> str:
-    findings = [finding for suite in outcome.suites for finding in _of_suite(suite)]
+    accepted = outcome.verdict is Verdict.ACCEPTED
+    findings = [finding for suite in outcome.suites for finding in _of_suite(suite, accepted=accepted)]
     rules = {result.name: f"Golden cases in {result.name}" for suite in outcome.suites for result in suite.dimensions}
     if outcome.verdict is not Verdict.PASS and all(finding.level == "note" for finding in findings):
         findings.append(_of_whole(outcome))
@@ -39,12 +40,15 @@ def _of_whole(outcome: GateOutcome) -> Finding:
     return Finding(_WHOLE, LEVELS[outcome.verdict], (*headline(outcome), *problem), tuple(places), "")
 
 
-def _of_suite(suite: SuiteOutcome) -> Iterator[Finding]:
+def _of_suite(suite: SuiteOutcome, *, accepted: bool) -> Iterator[Finding]:
+    """What a person took on is told, and fails no check of its own."""
     places = tuple(_places(suite.notes)) or (Place(_CONFIG),)
     for result in suite.dimensions:
         if result.verdict is not Verdict.PASS or result.broke:
             message = _message(suite, result)
-            yield Finding(result.name, LEVELS[result.verdict], message, places, suite.suite)
+            red = result.verdict is Verdict.REGRESSION
+            level = LEVELS[Verdict.ACCEPTED if red and accepted else result.verdict]
+            yield Finding(result.name, level, message, places, suite.suite)
 
 
 def _message(suite: SuiteOutcome, result: DimensionResult) -> Text:

@@ -18,7 +18,12 @@ from ci_eval.text import Hostile, Untrusted, node
 from ci_eval.verdict import Verdict
 
 Level = Literal["error", "warning", "note"]
-LEVELS: dict[Verdict, Level] = {Verdict.REGRESSION: "error", Verdict.INCONCLUSIVE: "warning", Verdict.PASS: "note"}
+LEVELS: dict[Verdict, Level] = {
+    Verdict.REGRESSION: "error",
+    Verdict.INCONCLUSIVE: "warning",
+    Verdict.ACCEPTED: "warning",
+    Verdict.PASS: "note",
+}
 _LONGEST = 500
 _IN_MESSAGES = str.maketrans({"\\": "\\\\", "[": "\\[", "]": "\\]", "{": "{{", "}": "}}"})
 

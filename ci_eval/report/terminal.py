@@ -29,7 +29,12 @@ from ci_eval.report.document import (
 from ci_eval.text import Untrusted, log
 from ci_eval.verdict import Verdict
 
-_STYLES = {Verdict.PASS: "bold green", Verdict.REGRESSION: "bold red", Verdict.INCONCLUSIVE: "bold yellow"}
+_STYLES = {
+    Verdict.PASS: "bold green",
+    Verdict.ACCEPTED: "bold green",
+    Verdict.REGRESSION: "bold red",
+    Verdict.INCONCLUSIVE: "bold yellow",
+}
 _PIPED_WIDTH = 100
 _LINES_OF_QUOTE = 20
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from github_standin import DATA, PERSON, User
+from github_history import User
+from github_hub import PULL, Hub, Job
+from github_standin import DATA, PERSON
 from parcel_desk import Files
-from test_github_job import PULL, Hub, Job
 
 FORK_ID = 424_242
 FORKS = "forks"

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from github_history import History, Json, User, label_json
 from github_runs import asked_for, environment_json, run_json
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
@@ -32,9 +33,6 @@ BOT = ("github-actions[bot]", "Bot")
 PERSON = ("octo-maintainer", "User")
 MAX_BODY = 65_536
 NOW = "2026-05-04T10:20:30Z"
-
-Json = Any
-User = tuple[str, str]
 
 
 @dataclass
@@ -88,6 +86,8 @@ class StandIn:
         self.prefix = prefix
         self.issues: dict[int, list[dict[str, Json]]] = {}
         self.pulls: dict[int, dict[str, Json]] = {}
+        self.history = History()
+        self.users: dict[str, User] = {}
         self.opened: list[dict[str, Json]] = []
         self.runs: dict[int, dict[str, Json]] = {}
         self.reviews: dict[int, list[dict[str, Json]]] = {}
@@ -140,8 +140,24 @@ class StandIn:
     def add_pull(self, number: int, **changes: Json) -> dict[str, Json]:
         """A pull request like the one of the webhook examples, but for `changes`."""
         opened = json.loads((DATA / "webhooks/pull_request.opened.json").read_text(encoding="utf-8"))
-        self.pulls[number] = {**opened["pull_request"], "number": number, **changes}
+        self.pulls[number] = {**opened["pull_request"], "number": number, "labels": [], **changes}
         return self.pulls[number]
+
+    def label(self, number: int, name: str, by: User, app: Json = None) -> Json:
+        """Somebody puts a label on a pull request; returns them as payloads write them."""
+        self.users[by[0]] = by
+        labels = self.pulls[number]["labels"]
+        if all(one["name"] != name for one in labels):
+            labels.append(label_json(name))
+            self.history.event(number, "labeled", name, _user_json(*by), app)
+        return _user_json(*by)
+
+    def order(self, method: str, nth: int, status: int) -> None:
+        """The nth request from now on of a method fails."""
+        self.failures.append(Failure(method, self._seen[method] + nth, status))
+
+    def labels(self, number: int) -> list[str]:
+        return [one["name"] for one in self.pulls[number]["labels"]]
 
     def add_issue(self, title: str, body: str | None, author: User | None = None, **changes: Json) -> dict[str, Json]:
         """An issue that somebody opened; by default whoever holds the token."""
@@ -235,7 +251,27 @@ class StandIn:
                 return self._post(int(number), json.loads(body)["body"])
             case "PATCH", ["issues", "comments", number]:
                 return self._patch(int(number), json.loads(body)["body"])
-        return self._route_issue(method, parts, target, body)
+        return self._route_issue(method, parts, target, body) or self._route_history(method, parts, target)
+
+    def _route_history(self, method: str, parts: list[str], target: str) -> Answer:
+        match method, parts:
+            case "GET", ["collaborators", login, "permission"]:
+                return Answer(200, self.history.permission(_user_json(*self.users[login])))
+            case "GET", ["issues", number, "events"]:
+                return self._page_of(self.history.events[int(number)], target)
+            case "DELETE", ["issues", number, "labels", name] if unquote(name) in self.labels(int(number)):
+                return self._unlabel(int(number), unquote(name))
+            case "GET", [*_, "activity"]:
+                *_, owner, name = urlsplit(target).path.removesuffix("/activity").split("/")
+                ref = dict(parse_qsl(urlsplit(target).query))["ref"]
+                return self._page_of(self.history.moves[f"{owner}/{name}", ref], target)
+        return _problem(404, "Not Found")
+
+    def _unlabel(self, number: int, name: str) -> Answer:
+        labels = self.pulls[number]["labels"]
+        labels[:] = [one for one in labels if one["name"] != name]
+        self.history.event(number, "unlabeled", name, _user_json(*self.writes_as))
+        return Answer(200, labels)
 
     def _route_run(self, parts: list[str], target: str) -> Answer:
         match parts:
@@ -252,7 +288,7 @@ class StandIn:
                 return Answer(200, self.environments[unquote(name)])
         return _problem(404, "Not Found")
 
-    def _route_issue(self, method: str, parts: list[str], target: str, body: bytes) -> Answer:
+    def _route_issue(self, method: str, parts: list[str], target: str, body: bytes) -> Answer | None:
         match method, parts:
             case "GET", ["issues"]:
                 return self._page_of(list(reversed(self.opened)), target)
@@ -263,7 +299,7 @@ class StandIn:
                 return self._edit_issue(int(number), json.loads(body))
             case "GET", ["actions" | "environments", *_]:
                 return self._route_run(parts, target)
-        return _problem(404, "Not Found")
+        return None
 
     def _user(self) -> Answer:
         if self.writes_as[1] == "Bot":
@@ -332,6 +368,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
         self._serve()
 
     def _serve(self) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from fork_desk import as_data, main_checked_out, pull_json, push_fork, stand
+from github_hub import Hub, Job, opened
 from openai_server import Answer, Asked, says_json
-from test_github_job import Hub, Job, opened
 
 import ci_eval
 

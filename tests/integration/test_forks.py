@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from fork_desk import as_data, files_of, main_checked_out, own, publish_head, pull_json, push_fork, stand
+from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, opened
 from github_standin import BOT, Failure
 from parcel_desk import FILES, TRIAGE_CASES, TRIAGE_PROMPT, Repository, edited
-from test_github_job import HARMLESS, NO_PARCELS, PULL, Hub, opened
 
 
 @pytest.fixture

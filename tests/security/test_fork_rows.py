@@ -21,10 +21,10 @@ from fork_desk import (
     push_fork,
     stand,
 )
+from github_hub import NO_PARCELS, PULL, Hub, Job, opened
 from github_standin import BOT, PERSON, TOKEN
 from parcel_desk import FILES, TRIAGE_PROMPT, Repository, edited
 from repo import Repo
-from test_github_job import NO_PARCELS, PULL, Hub, Job, opened
 
 import ci_eval
 from ci_eval.errors import InputError

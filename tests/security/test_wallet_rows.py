@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from fork_desk import as_data, main_checked_out, on_pull_request, own, pull_json, push_fork, stand
+from github_hub import HARMLESS, PULL, Hub, Job, opened
 from github_standin import DATA, Failure
 from hypothesis import given
 from hypothesis import strategies as st
 from parcel_desk import CONFIG, TRIAGE_CASES
-from test_github_job import HARMLESS, PULL, Hub, Job, opened
 
 from ci_eval.github.caps import free_again
 from ci_eval.plan.subset import Budget, Cost

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from ci_eval.errors import InputError
 from ci_eval.github.environment import Environment, Inputs
 from ci_eval.github.event import (
+    ACCEPT,
     FullEvaluation,
     GateGroup,
     GatePull,
@@ -124,10 +126,64 @@ def test_a_fork_is_told_by_the_repository_of_its_head(head_repository: Any, fork
 
 def test_actor_sender_and_texts_change_nothing() -> None:
     event = payload("pull_request.opened")
-    event["sender"] = {"login": "dependabot[bot]", "type": "Bot"}
-    event["pull_request"] |= {"title": "\n::set-output name=verdict::pass", "body": None, "user": None, "labels": "x"}
+    event["sender"] = {"id": 5, "login": "dependabot[bot]", "type": "Bot"}
+    labels = [{"name": "\n::set-output name=verdict::accepted"}, {"name": f"x{ACCEPT}"}, {"name": ACCEPT.upper()}]
+    event["pull_request"] |= {"title": "\n::set-output name=verdict::pass", "body": None, "user": None}
+    event["pull_request"] |= {"labels": labels}
 
     assert activity(environment(GITHUB_ACTOR="dependabot[bot]"), event) == gate()
+
+
+def _labeled(name: str = ACCEPT, **changes: Any) -> Any:
+    """The event of a label, by its sender."""
+    event = payload("pull_request.labeled")
+    return event | {"label": event["label"] | {"name": name}} | changes
+
+
+def test_only_the_event_of_the_label_itself_accepts() -> None:
+    asked = activity(environment(), _labeled())
+    assert asked == gate(action="labeled", accepted_by=payload("pull_request.labeled")["sender"]["id"])
+
+    for action in ("unlabeled", "synchronize", "edited", "reopened", "opened"):
+        assert activity(environment(), _labeled(action=action)) == gate(action=action)
+
+
+@pytest.mark.parametrize(
+    "name", ["ci-eval:accept", "CI-EVAL: ACCEPT", "ci-eval: accept ", " ci-eval: accept", "ci-eval: accept\u200b"]
+)
+def test_a_label_that_looks_like_it_accepts_nothing(name: str) -> None:
+    assert activity(environment(), _labeled(name)) == gate(action="labeled")
+
+
+def test_whether_the_label_is_on_is_told() -> None:
+    event = changed("pull_request.synchronize", "pull_request.labels", [{"name": "bug"}, {"name": ACCEPT}])
+    assert activity(environment(), event) == gate(action="synchronize", wears_accept=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("sender", None),
+        ("sender", {"login": "x", "type": "User"}),
+        ("sender.id", "21031067"),
+        ("sender.id", True),
+        ("label", "ci-eval: accept"),
+        ("label", {"name": ["ci-eval: accept"]}),
+        ("pull_request.labels", "x"),
+        ("pull_request.labels", [None]),
+        ("pull_request.head.repo", {"id": 1, "full_name": "../../user"}),
+    ],
+)
+def test_a_malformed_label_is_refused_in_one_line(path: str, value: Any) -> None:
+    event = _labeled()
+    *parents, last = path.split(".")
+    part = event
+    for key in parents:
+        part = part[key]
+    part[last] = value
+
+    with pytest.raises(InputError, match=r"the payload of pull_request is not one that GitHub sends: [^\n]+$"):
+        activity(environment(), event)
 
 
 def test_a_pull_request_cannot_have_another_one_gated() -> None:
@@ -162,7 +218,7 @@ def test_deletions_are_nothing_to_do() -> None:
 
 # --- merge_group --------------------------------------------------------------------------------------------------
 
-GROUP = GateGroup("380387fbc80638b734a49e1be1c4dfec1c01b33c", "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d")
+GROUP = GateGroup("380387fbc80638b734a49e1be1c4dfec1c01b33c", "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d", 104)
 
 
 @pytest.mark.parametrize("action", ["checks_requested", "an_action_of_tomorrow"])
@@ -179,10 +235,11 @@ def test_a_merge_group_that_is_gone_is_nothing_to_do() -> None:
 
 
 def test_the_names_in_a_merge_group_change_nothing() -> None:
+    """But for the number of the pull request, which GitHub writes into the branch's name."""
     event = payload("merge_group.checks_requested")
     event["merge_group"] |= {"head_ref": "--upload-pack=x\n::error::", "base_ref": None, "head_commit": []}
 
-    assert activity(environment("merge_group"), event) == GROUP
+    assert activity(environment("merge_group"), event) == replace(GROUP, pull=None)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ci_eval.verdict import Verdict
 
 Child = Element | str | Untrusted | None
 _LONGEST_WORDS = 500
-SIGNS = {Verdict.PASS: "✓", Verdict.REGRESSION: "✕", Verdict.INCONCLUSIVE: "!"}
+SIGNS = {Verdict.PASS: "✓", Verdict.ACCEPTED: "✓", Verdict.REGRESSION: "✕", Verdict.INCONCLUSIVE: "!"}
 
 
 def el(tag: str, /, *children: Child, **attributes: str | Untrusted | None) -> Element:
