@@ -154,6 +154,8 @@ class Examples(Strict):
     k: Annotated[int, Field(ge=1, le=100)]
 
 
+FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+"""A part of a JSON value, as in `order.items.0`."""
 Function = Annotated[str, AfterValidator(_function)]
 Kind = Literal["chat", "http", "command", "python"]
 _OWN_KEYS: dict[Kind, frozenset[str]] = {
@@ -303,6 +305,17 @@ class NaivePolicy(Strict):
         return self
 
 
+class ConfidencePolicy(Strict):
+    """How sure an answer says it is, which is told beside how often it is right."""
+
+    field: FieldPath
+    """Where it stands in a JSON answer."""
+    scale: Literal[1, 100] = 1
+    """What stands for certainty."""
+    wanted_precision: Annotated[int | float, Field(gt=0, lt=1)] = 0.95
+    """How many of the answers that nobody looks at again have to be right."""
+
+
 class SuitePolicy(Strict):
     """One unit of judgement: a target, a golden set, scorers and a gate."""
 
@@ -320,6 +333,7 @@ class SuitePolicy(Strict):
     weights: dict[Name, Annotated[int | float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
     """How much a dimension counts in the overall score, which is told and not gated; 1 where it is not named."""
     naive: NaivePolicy | None = None
+    confidence: ConfidencePolicy | None = None
 
     @property
     def golden_patterns(self) -> list[str]:

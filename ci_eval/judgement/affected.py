@@ -181,6 +181,7 @@ class Judgement:
             noise=noise(confirmation.question.cells, prepared.stored),
             anchor=anchor,
             weights={name: Fraction(str(weight)) for name, weight in suite.policy.weights.items()},
+            confidence=suite.policy.confidence,
         )
 
     def _compare(self, reruns: Reruns, confirmation: Confirmation) -> Comparison:

@@ -14,11 +14,12 @@ from typing import Literal, NamedTuple
 from ci_eval.baseline.noise import Noise
 from ci_eval.changes import Changes
 from ci_eval.comparison import Comparison, Pair, base_passed, candidate_passed, passed_cases
-from ci_eval.config import GatePolicy
+from ci_eval.config import ConfidencePolicy, GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
 from ci_eval.datasets.contamination import Leak
 from ci_eval.errors import EXIT_REFUSED
 from ci_eval.figures.calibration import JudgeFact
+from ci_eval.figures.confidence import Calibration, calibration
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.failures import Failures, failures
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
@@ -134,6 +135,7 @@ class SuiteOutcome:
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     """How much a dimension counts in the overall score; 1 where it is not named."""
     judges: tuple[JudgeFact, ...] = ()
+    confidence: ConfidencePolicy | None = None
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -200,6 +202,17 @@ class SuiteOutcome:
             gated.setdefault(pair.case, set()).add(pair.scorer)
         scorers = {case: frozenset(found) for case, found in gated.items()}
         return failures(self.comparison.base, self.comparison.candidate, scorers)
+
+    @cached_property
+    def calibrations(self) -> tuple[Calibration, Calibration] | None:
+        """How sure base's answers and the candidate's say they are; None where policy names no field for it."""
+        if self.confidence is None:
+            return None
+        compared = self.comparison
+        return (
+            calibration(self.confidence, compared.base, passed_cases(self.gated, base_passed)),
+            calibration(self.confidence, compared.candidate, passed_cases(self.gated, candidate_passed)),
+        )
 
     @cached_property
     def increases(self) -> tuple[Increase, ...]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from ci_eval.figures.confidence import Calibration
 from ci_eval.figures.costs import SideCost
 from ci_eval.figures.failures import Failures
 from ci_eval.figures.ranks import Quantile, quantile
@@ -26,6 +27,7 @@ def figures(suite: SuiteOutcome) -> dict[str, Any]:
         "slices": [_slice(one) for one in slices(suite)],
         "traffic": [_traffic(one) for one in traffic_of(suite)],
         "failures": _failures(suite.failures),
+        "confidence": [_calibration(one) for one in suite.calibrations or ()] or None,
         "latency": {
             "pairs": latency.pairs,
             "ratio": _ratio(latency.ratio),
@@ -87,6 +89,21 @@ def _failures(found: Failures) -> dict[str, Any]:
         "interval": [round(end, 4) for end in found.interval] if found.interval else None,
         "p": _significant(found.p),
         "more_silent": found.more_silent,
+    }
+
+
+def _calibration(found: Calibration) -> dict[str, Any]:
+    best = found.threshold
+    return {
+        "answers": len(found.said),
+        "without": found.silent,
+        "right": found.right,
+        "calibration_error": _significant(found.error),
+        "bins": [[one.answers, _significant(one.confidence), _significant(one.right)] for one in found.bins],
+        "wanted_precision": float(found.wanted),
+        "threshold": best.confidence if best else None,
+        "escalated": best.escalated if best else None,
+        "precision": _significant(best.right / best.kept) if best else None,
     }
 
 

@@ -13,6 +13,7 @@ from ci_eval.report import beside, data, limits
 from ci_eval.report.acceptance import acceptance
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts
+from ci_eval.report.confidence import confidence
 from ci_eval.report.document import (
     CASE,
     Listing,
@@ -74,6 +75,7 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from beside.criteria(suite)
     yield from beside.naive(suite)
     yield from how_it_fails(suite)
+    yield from confidence(suite)
     yield from performance(suite)
     yield from traffic(suite)
     yield from lost(suite.comparison, show=show)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from ci_eval.config import Name
+from ci_eval.config import FieldPath, Name
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.plan.subset import Cost
@@ -21,7 +21,6 @@ from ci_eval.text import JSON, Untrusted, canonical
 
 Weight = Annotated[int | float, Field(gt=0, le=1000)]
 PassAt = Annotated[int | float, Field(gt=0, le=1)]
-FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 
 MISSING = object()
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ci_eval.config import FieldPath as Dotted
 from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import MISSING, Answer, Comparing, PassAt, Resources, Score, Scoring, comparable
-from ci_eval.scorers.base import FieldPath as Dotted
 from ci_eval.scorers.normal import Normal, folded
 from ci_eval.scorers.overlap import Overlap
 from ci_eval.text import JSON, Untrusted, shorten

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
+from ci_eval.config import FieldPath
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, FieldPath, Resources, Score, ScorerPolicy, Scoring, binary
+from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, binary
 
 
 class Format(ScorerPolicy):

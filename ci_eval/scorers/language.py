@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from ci_eval.config import FieldPath
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Comparing, FieldPath, Resources, Score, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Comparing, Resources, Score, Scoring, as_text, binary
 from ci_eval.scorers.installed import not_installed
 from ci_eval.scorers.normal import stream_safe
 from ci_eval.text import Untrusted

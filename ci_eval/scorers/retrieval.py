@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from ci_eval.config import FieldPath
 from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import (
     MISSING,
     Answer,
     Comparing,
-    FieldPath,
     PassAt,
     Resources,
     Score,

@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ci_eval.config import FieldPath
 from ci_eval.golden.cases import Case
 from ci_eval.reader import Strict, wrong
 from ci_eval.scorers.base import (
     MISSING,
     Answer,
-    FieldPath,
     PassAt,
     Resources,
     Score,
