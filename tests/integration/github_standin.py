@@ -92,6 +92,8 @@ class StandIn:
         self.runs: dict[int, dict[str, Json]] = {}
         self.reviews: dict[int, list[dict[str, Json]]] = {}
         self.environments: dict[str, dict[str, Json]] = {}
+        self.settings: dict[str, Json] = {}
+        """What is answered at a path below the repository (`""` is itself); anything else is 404."""
         self.failures: list[Failure] = []
         self.no_graphql = False
         self.requests: list[str] = []
@@ -261,8 +263,18 @@ class StandIn:
                 return Answer(201, issue, {"Location": issue["url"]})
             case "PATCH", ["issues", number]:
                 return self._edit_issue(int(number), json.loads(body))
-            case "GET", ["actions" | "environments", *_]:
+            case "GET", ["actions" | "environments", *_] if "/".join(parts) not in self.settings:
                 return self._route_run(parts, target)
+        return self._route_setting(method, "/".join(parts), target)
+
+    def _route_setting(self, method: str, path: str, target: str) -> Answer:
+        found = self.settings.get(path) if method == "GET" else None
+        if isinstance(found, Answer):
+            return found
+        if isinstance(found, list):
+            return self._page_of(found, target)
+        if found is not None:
+            return Answer(200, found)
         return _problem(404, "Not Found")
 
     def _user(self) -> Answer:
