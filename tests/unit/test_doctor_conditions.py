@@ -68,6 +68,7 @@ def test_what_is_known_of_a_condition_on_a_pull_request(condition: object, expec
         (False, False),
         ("github.event_name == 'pull_request'", None),
         ("github.event_name == 'push'", False),
+        ("contains(github.ref, 'x') || github.event_name == 'pull_request'", None),
         ("always()", True),
         ("!cancelled()", True),
         ("always() && github.event_name == 'pull_request'", True),
