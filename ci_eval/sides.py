@@ -63,12 +63,13 @@ def of_merge(git: Git, base: str, head: str) -> Sides:
 def on_laptop(git: Git, base_ref: str | None, head_ref: str | None) -> Sides:
     """The merge-base with the default branch (or `base_ref`), and the working tree (or `head_ref`)."""
     head = commit_named(git, head_ref or "HEAD")
-    base = _merge_base(git, _base_commit(git, base_ref), head)
+    base = _merge_base(git, base_commit(git, base_ref), head)
     candidate = snapshot.at_commit(git, head) if head_ref else snapshot.of_work_tree(git)
     return Sides(snapshot.at_commit(git, base), candidate)
 
 
-def _base_commit(git: Git, base_ref: str | None) -> str:
+def base_commit(git: Git, base_ref: str | None) -> str:
+    """The tip of the branch that was named, or of the default branch; raises UsageError without one."""
     if base_ref:
         return commit_named(git, base_ref)
     found = next((commit for ref in _DEFAULT_BRANCHES if (commit := git.find(ref))), None)

@@ -214,7 +214,12 @@ def matches(pattern: str, path: str) -> bool:
     `**/` is any folders or none, `**` anything, `*` and `?` stay within one name; everything else is itself.
     """
     folded = _regex(same_name(pattern)).fullmatch(os.fsencode(same_name(path)))
-    return bool(_regex(pattern).fullmatch(os.fsencode(path)) or folded)
+    return bool(folded) or matches_exactly(pattern, path)
+
+
+def matches_exactly(pattern: str, path: str) -> bool:
+    """Whether a path falls under a pattern as both are spelled."""
+    return bool(_regex(pattern).fullmatch(os.fsencode(path)))
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "cache": "ci_eval.cli.cache:cache",
     "compare": "ci_eval.cli.compare:compare",
     "demo": "ci_eval.cli.demo:demo",
+    "doctor": "ci_eval.cli.doctor:doctor",
     "gate": "ci_eval.cli.gate:gate",
     "judge": "ci_eval.cli.judge:judge",
     "merge": "ci_eval.cli.merge:merge",

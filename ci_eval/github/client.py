@@ -232,8 +232,8 @@ class GitHub:
         _ask(lambda: self._api.requester.requestJsonAndCheck("PATCH", path, input=changes))
 
     def read(self, path: str, understood: Callable[[Any], Answer], **asked: str | int) -> Answer:
-        """What a GET below the repository's address answers, as `understood` reads its JSON."""
-        whole = f"/repos/{self.repository}/{path}"
+        """What a GET below the repository's address (`""` is itself) answers, as `understood` reads its JSON."""
+        whole = f"/repos/{self.repository}/{path}".rstrip("/")
         return _ask(lambda: understood(self._api.requester.requestJsonAndCheck("GET", whole, asked)[1]))
 
     def read_all(self, path: str, understood: Callable[[Any], Answer]) -> list[Answer]:

@@ -11,15 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ci_eval.errors import InputError
 from ci_eval.text import Hostile, log
 
 Level = Literal["error", "warning", "notice"]
 
 MAX_ANNOTATIONS = 10
 """GitHub shows this many of each level for a step, and drops the rest without a word."""
-
-_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,3 @@ def annotate(wanted: Iterable[Annotation]) -> list[str]:
         elif shown[item.level] == MAX_ANNOTATIONS:
             lines.append(annotation(item.level, f"{hidden} more are in the report"))
     return lines
-
-
-def add_mask(secret: str) -> str:
-    """The line that hides a secret in the log from here on; print it before anything else.
-
-    A short mask is refused: masking `true` or `0` would blank those words in every log and output.
-    """
-    if len(secret.strip()) < _SHORTEST_SECRET:
-        raise InputError("a key of fewer than 6 characters", remedy="use a real key; a short one cannot be hidden")
-    return f"::add-mask::{escape_data(secret)}"

@@ -94,7 +94,7 @@ class Environment:
             event_path=Path(runner.required("GITHUB_EVENT_PATH")),
             sha=runner.match("GITHUB_SHA", _SHA),
             ref=Untrusted(runner.required("GITHUB_REF")),
-            repository=runner.match("GITHUB_REPOSITORY", _REPOSITORY),
+            repository=runner.match("GITHUB_REPOSITORY", REPOSITORY),
             run_id=int(runner.match("GITHUB_RUN_ID", _POSITIVE)),
             run_attempt=int(runner.match("GITHUB_RUN_ATTEMPT", _POSITIVE)),
             workflow=Untrusted(runner.required("GITHUB_WORKFLOW")),
@@ -104,20 +104,20 @@ class Environment:
             output_path=runner.path("GITHUB_OUTPUT"),
             summary_path=runner.path("GITHUB_STEP_SUMMARY"),
             folder=runner.path("CI_EVAL_FOLDER"),
-            token=_token(mapping),
+            token=token_in(mapping),
             inputs=_inputs(mapping),
         )
 
 
 _WORD = re.compile(r"[a-z_]{1,64}")
 _SHA = re.compile(r"[0-9a-f]{40}")
-_REPOSITORY = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}/(?!-|\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+REPOSITORY = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}/(?!-|\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _POSITIVE = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def is_repository(name: str) -> bool:
     """Whether a name can be an `owner/name` of GitHub, and nothing else in a path."""
-    return _REPOSITORY.fullmatch(name) is not None
+    return REPOSITORY.fullmatch(name) is not None
 
 
 # What runners other than GitHub's may leave out, and no verdict hangs on.
@@ -158,6 +158,11 @@ class _Variables:
     def path(self, name: str) -> Path | None:
         value = self.mapping.get(name, "")
         return Path(value) if value else None
+
+
+def api_url_in(mapping: Mapping[str, str]) -> str:
+    """Where GitHub's API is, also outside of a job; raises InputError."""
+    return _Variables(mapping).url("GITHUB_API_URL")
 
 
 # --- the action's inputs ----------------------------------------------------------------------------------------------
@@ -216,7 +221,8 @@ def _config(value: str) -> str:
     return value or DEFAULT_PATH
 
 
-def _token(mapping: Mapping[str, str]) -> Token | None:
+def token_in(mapping: Mapping[str, str]) -> Token | None:
+    """GitHub's token, from the input or from GITHUB_TOKEN; raises InputError for what no header can carry."""
     value = _given(mapping, "github-token") or mapping.get("GITHUB_TOKEN", "").strip()
     if value and not (value.isascii() and value.isprintable() and " " not in value):
         raise refuse("github-token", "is not a token", "write ${{ github.token }}")

@@ -92,6 +92,8 @@ class StandIn:
         self.runs: dict[int, dict[str, Json]] = {}
         self.reviews: dict[int, list[dict[str, Json]]] = {}
         self.environments: dict[str, dict[str, Json]] = {}
+        self.settings: dict[str, Json] = {}
+        """What is answered at a path below the repository (`""` is itself); anything else is 404."""
         self.failures: list[Failure] = []
         self.no_graphql = False
         self.requests: list[str] = []
@@ -251,7 +253,11 @@ class StandIn:
                 return self._post(int(number), json.loads(body)["body"])
             case "PATCH", ["issues", "comments", number]:
                 return self._patch(int(number), json.loads(body)["body"])
-        return self._route_issue(method, parts, target, body) or self._route_history(method, parts, target)
+        return (
+            self._route_issue(method, parts, target, body)
+            or self._route_setting(method, "/".join(parts), target)
+            or self._route_history(method, parts, target)
+        )
 
     def _route_history(self, method: str, parts: list[str], target: str) -> Answer:
         match method, parts:
@@ -297,9 +303,17 @@ class StandIn:
                 return Answer(201, issue, {"Location": issue["url"]})
             case "PATCH", ["issues", number]:
                 return self._edit_issue(int(number), json.loads(body))
-            case "GET", ["actions" | "environments", *_]:
+            case "GET", ["actions" | "environments", *_] if "/".join(parts) not in self.settings:
                 return self._route_run(parts, target)
         return None
+
+    def _route_setting(self, method: str, path: str, target: str) -> Answer | None:
+        found = self.settings.get(path) if method == "GET" else None
+        if isinstance(found, Answer):
+            return found
+        if isinstance(found, list):
+            return self._page_of(found, target)
+        return None if found is None else Answer(200, found)
 
     def _user(self) -> Answer:
         if self.writes_as[1] == "Bot":

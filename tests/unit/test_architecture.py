@@ -20,6 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "cli container",
+        "doctor",
         "github",
         "gate",
         "judgement report",

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_eval.errors import InputError
 from ci_eval.github.commands import (
     Annotation,
-    add_mask,
     annotate,
     annotation,
     escape_data,
@@ -105,14 +103,3 @@ def test_ten_of_each_level_are_shown_and_the_rest_counted() -> None:
     assert lines[:9] == [f"::error::case {index}" for index in range(9)]
     assert lines[9] == "::error::5 more are in the report"
     assert lines[10:] == [f"::notice::note {index}" for index in range(10)]
-
-
-def test_a_mask_is_escaped() -> None:
-    assert add_mask("ghs_%abc\ndef") == "::add-mask::ghs_%25abc%0Adef"
-
-
-@pytest.mark.parametrize("secret", ["", "0", "true", "pass", "     x"])
-def test_a_mask_that_would_blank_ordinary_words_is_refused(secret: str) -> None:
-    with pytest.raises(InputError) as raised:
-        add_mask(secret)
-    assert not secret.strip() or f'"{secret}"' not in str(raised.value)
