@@ -21,9 +21,9 @@ def confidence(suite: SuiteOutcome) -> Iterator[Section]:
     table = Table(headers, "lrrrrrr", tuple(_row(name, found) for name, found in sides), _SIDE)
     wanted = plain(100 * suite.calibrations[0].wanted)
     words = (
-        "How sure the answers say they are, of 100, on one run a side. The calibration error is how far that is from the "
-        f"share that is right, on average. Below the threshold an answer is escalated, so that {wanted} % of the rest are "
-        "right on these cases."
+        "How sure the answers say they are, of 100, on one run a side. The calibration error is how far that is from "
+        "the share that is right, on average. Below the threshold an answer is escalated, so that "
+        f"{wanted} % of the rest are right on these cases."
     )
     yield Section("Confidence", (table, Paragraph((words,))), importance=55)
 
