@@ -60,7 +60,7 @@ class Calibration:
 
     @property
     def error(self) -> float | None:
-        """The expected calibration error, in [0, 1]: how far bins of confidence are from their shares that are right."""
+        """The expected calibration error, in [0, 1]: how far bins are from their share of right answers."""
         if not self.said:
             return None
         return sum(one.answers * abs(one.confidence - one.right) for one in self.bins) / len(self.said)

@@ -22,8 +22,8 @@ def confidence(suite: SuiteOutcome) -> Iterator[Section]:
     wanted = plain(100 * suite.calibrations[0].wanted)
     words = (
         "How sure the answers say they are, of 100, on one run a side. The calibration error is how far that is from "
-        f"the share that is right, on average. Below the threshold an answer is escalated, so that {wanted} % of the rest "
-        "are right on these cases."
+        "the share that is right, on average. Below the threshold an answer is escalated, so that "
+        f"{wanted} % of the rest are right on these cases."
     )
     yield Section("Confidence", (table, Paragraph((words,))), importance=55)
 

@@ -203,6 +203,11 @@ def full(text: str = "ordinary", *, id_text: str = "case") -> GateOutcome:
     return outcome(one, policy_notes=(hostile,), problem=hostile)
 
 
+def harmless(text: str) -> GateOutcome:
+    """The same with a text that nobody minds; with a blank one for a blank one, since no answer fails loudly."""
+    return full() if text.strip() else full("\t")
+
+
 def _tagged(one: Case, tag: str) -> Case:
     """With a tag that no golden set would be allowed."""
     return one.model_copy(update={"tags": [tag]})
