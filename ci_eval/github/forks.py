@@ -79,14 +79,14 @@ def heads(place: Workplace, base_ref: str, head_sha: str) -> Sides:
 
 def heads_beside_main(place: Workplace, base_ref: str, head_sha: str) -> Sides:
     """The same, in a job with secrets; raises InputError for any checkout but the workflow's own commit."""
-    refuse_other_checkout(place.git(), place.environment.sha, head_sha)
+    refuse_other_checkout(place.checkout(), place.environment.sha, head_sha)
     return heads(place, base_ref, head_sha)
 
 
-def refuse_other_checkout(git: Git, trusted: str, head: str) -> None:
+def refuse_other_checkout(checkout: Git, trusted: str, head: str) -> None:
     """Raises InputError unless HEAD is the trusted commit: neither a pull request's head nor a merge of it."""
-    here = git.find("HEAD")
-    if here == trusted and here != head and head not in git.parents(here):
+    here = checkout.find("HEAD")
+    if here == trusted and here != head and head not in checkout.parents(here):
         return
     raise InputError(
         "the checkout is not the commit that this workflow comes from: a pull request's files may lie beside secrets",

@@ -74,7 +74,7 @@ class Workplace:
         """
         folder = Path(tempfile.mkdtemp(prefix="ci-eval-repository-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        checkout = Git(self.environment.workspace / ".git")
+        checkout = self.checkout()
         git = Git.create(folder, bare=True)
         write_file(folder / "objects/info/alternates", os.fsencode(checkout.git_dir / "objects") + b"\n")
         if checkout.git_dir.is_dir():
@@ -85,6 +85,10 @@ class Workplace:
         if (shallow := checkout.git_dir / "shallow").exists():
             write_file(folder / "shallow", read_file(shallow))
         return git
+
+    def checkout(self) -> Git:
+        """The repository that the workflow checked out, for reading alone: what its HEAD is."""
+        return Git(self.environment.workspace / ".git")
 
     def github(self) -> GitHub:
         if self.environment.token is None:
