@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, Job, opened
 from openai_server import Answer, Asked, says_json
-from parcel_desk import TRIAGE_GOLDEN, Files, answers
+from parcel_desk import CONFIG, TRIAGE_GOLDEN, Files, answers
 
 from ci_eval.github.event import ACCEPT
 
@@ -195,6 +195,22 @@ def test_a_smaller_drop_in_the_queue_is_accepted(hub: Hub, capsys: pytest.Captur
     job = hub.merge_group(capsys, base)
 
     assert (job.code, job.outputs["verdict"], job.outputs["worst-drop"]) == (0, "accepted", "40.0000")
+
+
+def test_both_judgements_of_a_queue_pay_from_one_purse(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """A ceiling that is enough for the group alone: what was accepted is not judged on other people's money."""
+    limited = {CONFIG: hub.developer.read(CONFIG).replace("{seconds: 60}", "{seconds: 60, calls: 60}")}
+    hub.push_main(limited)
+    accepted(hub, capsys)
+    base = hub.push_main(more_golden(hub, ONE_MORE_INVOICE))
+    hub.merge()
+    before = hub.model.calls
+
+    job = hub.merge_group(capsys, base)
+
+    assert job.code == 1
+    assert hub.model.calls - before <= 60
+    assert "what was accepted was not clear when judged again" in job.summary
 
 
 def test_a_drop_in_another_dimension_is_not_accepted_by_the_way(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

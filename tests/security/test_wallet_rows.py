@@ -86,7 +86,8 @@ def test_128_no_ceiling_is_passed_by_more_than_one_answer_can_take(
     limits: tuple[int | None, int | None, int | None], costs: list[tuple[int, int]]
 ) -> None:
     """One at a time, and what it takes is known only afterwards."""
-    purse = Purse.holding(*limits)
+    purse = Purse()
+    purse.hold(*limits)
     for usd, tokens in costs:
         if not purse.begin():
             break
@@ -99,7 +100,8 @@ def test_128_no_ceiling_is_passed_by_more_than_one_answer_can_take(
 
 @given(st.integers(1, 40), st.integers(1, 60))
 def test_128_calls_that_are_under_way_count(limit: int, wanted: int) -> None:
-    purse = Purse.holding(None, limit, None)
+    purse = Purse()
+    purse.hold(None, limit, None)
 
     assert sum(purse.begin() for _ in range(wanted)) == min(limit, wanted)
 
@@ -116,7 +118,8 @@ def test_128_a_judge_s_calls_are_calls() -> None:
 
 @pytest.mark.parametrize("unknown", [{"usd": None}, {"usd": 0.0, "tokens": None}])
 def test_128_after_an_answer_of_unknown_cost_nothing_more_begins(unknown: dict[str, Any]) -> None:
-    purse = Purse.holding(10, None, 10_000)
+    purse = Purse()
+    purse.hold(10, None, 10_000)
     assert purse.begin()
     purse.pay(**unknown)
 
