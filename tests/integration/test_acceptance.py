@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_desk import main_checked_out, pull_json, push_fork, stand
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, Job, opened
+from github_standin import PERSON
 from openai_server import Answer, Asked, says_json
 from parcel_desk import CONFIG, TRIAGE_GOLDEN, Files, answers
 
@@ -153,6 +155,24 @@ def test_a_label_that_may_not_be_taken_off_is_a_warning_and_counts_as_little(
 
     assert (job.code, hub.api.labels(PULL)) == (1, [ACCEPT])
     assert re.search(r"^::warning::the label ci-eval: accept could not be taken off: .*HTTP 403", job.out, re.M)
+
+
+def test_the_regression_of_a_fork_is_accepted_in_main_s_own_job(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where its head is pushed to is another repository, and so is the list of its pushes."""
+    head = push_fork(hub, NO_PARCELS)
+    pull = pull_json(head)
+    pull["head"]["repo"] |= {"full_name": "mallory/shop"}
+    stand(hub, pull)
+    hub.api.history.move("mallory/shop", "refs/heads/patch-1", head)
+    hub.api.history.wait(120)
+    sender = hub.api.label(PULL, ACCEPT, WRITER)
+    workspace = main_checked_out(hub)
+    hub.api.review(9000 + hub.runs, user=PERSON)
+    payload = {"action": "labeled", "number": PULL, "pull_request": pull, "sender": sender, "label": {"name": ACCEPT}}
+
+    job = hub.run(capsys, "pull_request_target", payload, workspace, "refs/heads/main")
+
+    assert (job.code, job.outputs["verdict"]) == (0, "accepted")
 
 
 # --- the merge queue --------------------------------------------------------------------------------------------------

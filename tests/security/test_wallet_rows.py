@@ -110,7 +110,8 @@ def test_128_a_judge_s_calls_are_calls() -> None:
     """Planned for, and set aside while an answer and its scoring are under way."""
     assert Budget(60, calls=12).affords(Cost(calls=6, scoring=6))
     assert not Budget(60, calls=11).affords(Cost(calls=6, scoring=6))
-    purse = Purse.holding(None, 11, None)
+    purse = Purse()
+    purse.hold(None, 11, None)
     purse.expect(0, 3, 0)
 
     assert sum(purse.begin() for _ in range(9)) == 3
@@ -212,9 +213,10 @@ def test_128_runs_are_counted_over_all_pages(hub: Hub, capsys: Capture) -> None:
     assert "started 131 times" in told(judged(hub, capsys), hub)
 
 
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("nth", [2, 3])
 @pytest.mark.parametrize("status", [403, 404])
 def test_128_a_list_that_cannot_be_read_is_no_permission(nth: int, status: int, hub: Hub, capsys: Capture) -> None:
+    """The run, and those before it; the first request asks whether the head has moved."""
     with_budget(hub, "runs_per_day: 3")
     this_run(hub, "pull_request")
     hub.api.failures = [Failure("GET", nth, status)]
