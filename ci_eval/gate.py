@@ -122,6 +122,8 @@ class Gate:
     """Whether every golden case is run, also where that takes longer than there is time."""
     cache: ResponseCache | None = None
     """For first looks on a laptop; on GitHub there is none."""
+    purse: Purse | None = None
+    """What several gates of one job take from; else it is this gate's alone."""
 
     def run(self) -> GateOutcome:
         """Raises InputError (refused input) and Inconclusive (no verdict is possible)."""
@@ -144,7 +146,8 @@ class Gate:
             return self._bootstrap()
         read = self._read()
         budget = self._budget(read.main)
-        purse = Purse.holding(budget.usd, budget.calls, budget.tokens)
+        purse = self.purse or Purse()
+        purse.hold(budget.usd, budget.calls, budget.tokens)
         suites = self._judge(read, budget, purse) if read.changes.affected() else ()
         return GateOutcome(
             verdict=worst(suite.verdict for suite in suites) if suites else Verdict.PASS,

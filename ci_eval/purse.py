@@ -61,9 +61,11 @@ class Purse:
     _begun: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    @classmethod
-    def holding(cls, usd: float | None, calls: float | None, tokens: float | None) -> Purse:
-        return cls(Ceiling(usd), Ceiling(calls, expected=1), Ceiling(tokens))
+    def hold(self, usd: float | None, calls: float | None, tokens: float | None) -> None:
+        """No more than this, with what was taken already; a ceiling that is lower stays."""
+        with self._lock:
+            for ceiling, limit in zip(self._all, (usd, calls, tokens), strict=True):
+                ceiling.limit = min((one for one in (ceiling.limit, limit) if one is not None), default=None)
 
     @property
     def _all(self) -> tuple[Ceiling, Ceiling, Ceiling]:

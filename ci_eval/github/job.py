@@ -7,7 +7,7 @@ refuses is a warning.
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comm
 from ci_eval.github.queue import GroupReview
 from ci_eval.github.workplace import Connect, Workplace
 from ci_eval.outcome.model import GateOutcome, Reason
+from ci_eval.purse import Purse
 from ci_eval.reader import write_file
 from ci_eval.report.files import form_of, of_gate
 from ci_eval.report.markdown import comment, summary
@@ -78,6 +79,7 @@ def run_on_github(
 class _Job:
     place: Workplace
     reports: tuple[Path, ...]
+    purse: Purse = field(default_factory=Purse)
 
     def do(self, activity: Activity) -> int:
         match activity:
@@ -151,6 +153,7 @@ class _Job:
             fork=terms.fork,
             admit=terms.admit,
             tighter=Tighter(inputs.max_drop, seconds, usd),
+            purse=self.purse,
             whole=number is None or inputs.mode == "full",
         )
 

@@ -22,7 +22,7 @@ from ci_eval.github.client import Branch, GitHub, GitHubUnavailable, Pull
 from ci_eval.github.event import GateGroup
 from ci_eval.github.history import moves, stood_at
 from ci_eval.github.workplace import Workplace
-from ci_eval.outcome.acceptance import Acceptance, Words
+from ci_eval.outcome.acceptance import Acceptance, Again, Words
 from ci_eval.outcome.falls import falls, outgrown
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.sides import Sides
@@ -31,6 +31,7 @@ from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
 
 _AGAIN = "put it on again before you queue it again"
+_CHANGED = "main has changed since, and"
 
 
 @dataclass(frozen=True)
@@ -111,20 +112,20 @@ class GroupReview:
         return not changes.affected() and not changes.policy_changed
 
     def _no_larger(self, accepted: Acceptance, then: Sides, outcome: GateOutcome) -> Acceptance:
-        gate = with_the_rest(self.gate(then), outcome)
+        gate = in_time_left(self.gate(then), outcome)
         if gate is None:
-            return accepted.but(
-                f"main has changed since, and nothing of the budget is left to judge it again; {_AGAIN}"
-            )
+            return accepted.but(f"{_CHANGED} no time is left to judge again what was accepted; {_AGAIN}")
         try:
             before = gate.run()
         except CiEvalError as error:
-            return replace(accepted.but(*_not_judged(error)), usd=None)
-        judged = replace(accepted, seconds=before.seconds, usd=before.usd)
+            return replace(accepted.but(*_not_judged(error)), again=Again(0.0, None))
+        judged = replace(accepted, again=Again(before.seconds, before.usd))
         more = outgrown(falls(outcome), falls(before))
+        if more and before.unclear:
+            return judged.but(f"{_CHANGED} what was accepted was not clear when judged again; {_AGAIN}")
         if more:
             names = [piece for fall in more for piece in (", ", Untrusted(fall.name))][1:]
-            return judged.but("main has changed since, and this falls further now than what was accepted, in ", *names)
+            return judged.but(f"{_CHANGED} this falls further now than what was accepted, in ", *names)
         return judged
 
 
@@ -133,19 +134,15 @@ def _not_judged(error: CiEvalError) -> Words:
 
 
 def _with(outcome: GateOutcome, found: Acceptance) -> GateOutcome:
-    usd = None if outcome.usd is None or found.usd is None else outcome.usd + found.usd
-    seconds = round(outcome.seconds + found.seconds, 1)
     verdict = Verdict.ACCEPTED if found.counts else outcome.verdict
+    seconds, usd = found.again or Again(0.0, outcome.usd)
+    seconds = round(outcome.seconds + seconds, 1)
     return replace(outcome, verdict=verdict, acceptance=found, seconds=seconds, usd=usd)
 
 
-def with_the_rest(gate: Gate, outcome: GateOutcome) -> Gate | None:
-    """The gate with what the first one left of the time and the money; None where that is nothing."""
+def in_time_left(gate: Gate, outcome: GateOutcome) -> Gate | None:
+    """The gate in the time that the first one left; None where that is none. Both pay from one purse."""
     if outcome.budget is None:
         return gate
-    seconds, usd = outcome.budget.seconds - outcome.seconds, outcome.budget.usd
-    if usd is not None:
-        usd = 0.0 if outcome.usd is None else usd - outcome.usd
-    if seconds <= 0 or (usd is not None and usd <= 0):
-        return None
-    return replace(gate, tighter=replace(gate.tighter, budget_seconds=seconds, budget_usd=usd))
+    seconds = outcome.budget.seconds - outcome.seconds
+    return replace(gate, tighter=replace(gate.tighter, budget_seconds=seconds)) if seconds > 0 else None

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ci_eval.text import Hostile, Untrusted
 
 Words = tuple[Hostile, ...]
 """A sentence of ours, with names of others in it."""
+
+
+class Again(NamedTuple):
+    seconds: float
+    usd: float | None
+    """Of the whole job, since one purse pays; None where a price is not known."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,8 @@ class Acceptance:
     """Why it does not count."""
     queued: bool = False
     """Whether it was found in a merge queue, instead of in the run that putting it on started."""
-    seconds: float = 0.0
-    """What judging again took of what had been accepted, in a merge queue; in USD beside it."""
-    usd: float | None = 0.0
+    again: Again | None = None
+    """What it took to judge in a merge queue once more what had been accepted; None where nothing was."""
 
     @property
     def counts(self) -> bool:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_desk import main_checked_out, pull_json, push_fork, stand
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, Job, opened
+from github_standin import PERSON
 from openai_server import Answer, Asked, says_json
-from parcel_desk import TRIAGE_GOLDEN, Files, answers
+from parcel_desk import CONFIG, TRIAGE_GOLDEN, Files, answers
 
 from ci_eval.github.event import ACCEPT
 
@@ -155,6 +157,24 @@ def test_a_label_that_may_not_be_taken_off_is_a_warning_and_counts_as_little(
     assert re.search(r"^::warning::the label ci-eval: accept could not be taken off: .*HTTP 403", job.out, re.M)
 
 
+def test_the_regression_of_a_fork_is_accepted_in_main_s_own_job(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where its head is pushed to is another repository, and so is the list of its pushes."""
+    head = push_fork(hub, NO_PARCELS)
+    pull = pull_json(head)
+    pull["head"]["repo"] |= {"full_name": "mallory/shop"}
+    stand(hub, pull)
+    hub.api.history.move("mallory/shop", "refs/heads/patch-1", head)
+    hub.api.history.wait(120)
+    sender = hub.api.label(PULL, ACCEPT, WRITER)
+    workspace = main_checked_out(hub)
+    hub.api.review(9000 + hub.runs, user=PERSON)
+    payload = {"action": "labeled", "number": PULL, "pull_request": pull, "sender": sender, "label": {"name": ACCEPT}}
+
+    job = hub.run(capsys, "pull_request_target", payload, workspace, "refs/heads/main")
+
+    assert (job.code, job.outputs["verdict"]) == (0, "accepted")
+
+
 # --- the merge queue --------------------------------------------------------------------------------------------------
 
 
@@ -195,6 +215,22 @@ def test_a_smaller_drop_in_the_queue_is_accepted(hub: Hub, capsys: pytest.Captur
     job = hub.merge_group(capsys, base)
 
     assert (job.code, job.outputs["verdict"], job.outputs["worst-drop"]) == (0, "accepted", "40.0000")
+
+
+def test_both_judgements_of_a_queue_pay_from_one_purse(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """A ceiling that is enough for the group alone: what was accepted is not judged on other people's money."""
+    limited = {CONFIG: hub.developer.read(CONFIG).replace("{seconds: 60}", "{seconds: 60, calls: 60}")}
+    hub.push_main(limited)
+    accepted(hub, capsys)
+    base = hub.push_main(more_golden(hub, ONE_MORE_INVOICE))
+    hub.merge()
+    before = hub.model.calls
+
+    job = hub.merge_group(capsys, base)
+
+    assert job.code == 1
+    assert hub.model.calls - before <= 60
+    assert "what was accepted was not clear when judged again" in job.summary
 
 
 def test_a_drop_in_another_dimension_is_not_accepted_by_the_way(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

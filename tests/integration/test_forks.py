@@ -155,7 +155,7 @@ def test_a_bot_approves_nothing(hub: Hub, capsys: pytest.CaptureFixture[str]) ->
 def test_an_api_that_does_not_say_who_approved_is_no_approval(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     pull = pull_json(push_fork(hub, NO_PARCELS))
     stand(hub, pull)
-    hub.api.failures = [Failure("GET", 1, 403)]
+    hub.api.failures = [Failure("GET", 2, 403)]  # the first one asks whether the head has moved
 
     job = as_data(hub, capsys, pull)
 

@@ -100,7 +100,8 @@ def test_16_nobody_else_is_dependabot(user: dict[str, str] | None, hub: Hub, cap
 
 
 def test_16_dependabot_s_pull_request_is_no_approval_of_itself(hub: Hub, capsys: Capture) -> None:
-    pull = {**own(push_fork(hub, NO_PARCELS)), "user": DEPENDABOT}
+    pull = own(push_fork(hub, NO_PARCELS))
+    pull["user"] |= DEPENDABOT
     stand(hub, pull)
 
     refused(as_data(hub, capsys, pull, approved_by=None, GITHUB_ACTOR="octo-maintainer"), hub, 3)
@@ -362,7 +363,10 @@ def test_14_what_was_approved_is_what_is_judged(changes: dict[str, str], hub: Hu
     now["base"]["ref"] = changes.get("base", "main")
     hub.api.pulls[PULL] = {**now, "state": changes.get("state", "open")}
 
-    refused(as_data(hub, capsys, pull_json(head)), hub, 3)
+    job = as_data(hub, capsys, pull_json(head))
+
+    assert (job.code, hub.model.calls, job.outputs["verdict"]) == (3, 0, "inconclusive")
+    assert bool(hub.api.bodies(PULL)) is ("head" not in changes), "a new head is answered by its own run"
 
 
 FORKS_YML = ROOT / "examples/forks/.github/workflows/forks.yml"

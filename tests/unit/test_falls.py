@@ -16,11 +16,12 @@ from report_factory import comparison, joined, outcome, rerun, some, suite
 from ci_eval.config import GatePolicy
 from ci_eval.errors import EXIT_INCONCLUSIVE, EXIT_PASS, EXIT_REFUSED
 from ci_eval.gate import Gate, Tighter
-from ci_eval.github.queue import with_the_rest
+from ci_eval.github.queue import in_time_left
 from ci_eval.outcome.acceptance import Acceptance
 from ci_eval.outcome.falls import Fall, falls, outgrown
 from ci_eval.outcome.model import AnchorOutcome, GateOutcome
 from ci_eval.plan.subset import Budget
+from ci_eval.purse import Purse
 from ci_eval.report.html.gate import to_html
 from ci_eval.report.json_report import to_json
 from ci_eval.report.junit import to_junit
@@ -169,23 +170,21 @@ def test_the_page_tells_it_too() -> None:
 # --- what a merge queue may spend on judging again --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("budget", "seconds", "usd", "left"),
-    [
-        (Budget(100.0, None), 30.0, 5.0, (70.0, None)),
-        (Budget(100.0, 8.0), 30.0, 5.0, (70.0, 3.0)),
-        (Budget(100.0, 8.0), 30.0, 8.0, None),
-        (Budget(100.0, 8.0), 30.0, None, None),
-        (Budget(100.0, None), 100.0, 0.0, None),
-    ],
-)
-def test_only_what_the_budget_has_left(
-    budget: Budget, seconds: float, usd: float | None, left: tuple[float, float | None] | None
-) -> None:
+@pytest.mark.parametrize(("seconds", "left"), [(0.0, 100.0), (30.0, 70.0), (100.0, None), (120.0, None)])
+def test_what_was_accepted_is_judged_again_in_the_time_that_is_left(seconds: float, left: float | None) -> None:
     nothing: Any = None
     gate = Gate(nothing, nothing, "ci-eval.yaml", nothing, nothing, Path(), tighter=Tighter(Fraction(1)))
 
-    found = with_the_rest(gate, replace(RED, budget=budget, seconds=seconds, usd=usd))
+    found = in_time_left(gate, replace(RED, budget=Budget(100.0), seconds=seconds))
 
-    assert (found and (found.tighter.budget_seconds, found.tighter.budget_usd)) == left
+    assert (found and found.tighter.budget_seconds) == left
     assert found is None or found.tighter.max_drop == 1
+
+
+def test_two_gates_of_one_purse_share_its_lowest_ceilings() -> None:
+    purse = Purse()
+    purse.hold(10, None, 500)
+    purse.pay(9.0, tokens=100)
+    purse.hold(20, 3, None)
+
+    assert (purse.usd.left, purse.calls.left, purse.tokens.left) == (1.0, 2, 400)
