@@ -22,8 +22,9 @@ from ci_eval.scorers.base import (
     equal,
     expectation,
 )
+from ci_eval.scorers.normal import Normal, folded
 from ci_eval.scorers.trajectory import MOST_CALLS, Call, calls, holds
-from ci_eval.text import JSON, Untrusted
+from ci_eval.text import Untrusted
 
 ToolName = Annotated[str, Field(min_length=1, max_length=200)]
 Fits = Callable[[int, int], bool]
@@ -53,8 +54,8 @@ class ToolCalls(WholeScorer):
     """How arguments are compared: all of them, those that the case names (objects within them likewise), or none."""
     ignored: list[ToolName] = Field(default_factory=list)
     """Arguments that are never compared, as a time or an id that is made up."""
-    ignore_case: bool = False
-    """Whether texts in arguments differ by capital letters and by blanks at their ends."""
+    normalise: list[Normal] = Field(default_factory=list)
+    """Which differences between texts in arguments do not count; blanks at their ends never do."""
     order: Literal["any", "given"] = "given"
     """`given`: as the case lists them."""
     extra: Literal["forbid", "allow"] = "forbid"
@@ -114,8 +115,8 @@ class ToolCalls(WholeScorer):
         return next(chain(wrong, spare), None)
 
     def _compares(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        kept = {name: value for name, value in arguments.items() if name not in self.ignored}
-        return {name: _folded(value) for name, value in kept.items()} if self.ignore_case else kept
+        kept = arguments.items()
+        return {name: folded(value, self.normalise) for name, value in kept if name not in self.ignored}
 
     def _reason(self, wanted: Sequence[WantedCall], made: Sequence[Call], right: dict[int, int]) -> str:
         missing = [one for place, one in enumerate(wanted) if place not in right]
@@ -135,14 +136,6 @@ class ToolCalls(WholeScorer):
             return f"calls {wanted.name} with arguments that are no JSON object"
         other = self._other(wanted, same)
         return f"calls {wanted.name} " + ("in another order" if other is None else f"with another {other}")
-
-
-def _folded(value: JSON) -> JSON:
-    if isinstance(value, str):
-        return value.strip().casefold()
-    if isinstance(value, dict):
-        return {key: _folded(item) for key, item in value.items()}
-    return [_folded(item) for item in value] if isinstance(value, list) else value
 
 
 # --- matching: both find the most that can be fulfilled ---------------------------------------------------------------

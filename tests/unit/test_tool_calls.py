@@ -97,7 +97,7 @@ def test_arguments_are_compared_as_told() -> None:
     assert judged({**CALLS, "arguments": "ignore"}, called(("pay", {})), wanted).passed
     assert judged({**CALLS, "ignored": ["usd", "meta"]}, more, wants(("pay", {"order": 7}))).passed
     assert judged(
-        {**CALLS, "ignore_case": True}, called(("pay", {"to": [" BOB"]})), wants(("pay", {"to": ["Bob"]}))
+        {**CALLS, "normalise": ["case"]}, called(("pay", {"to": [" BOB"]})), wants(("pay", {"to": ["Bob"]}))
     ).passed
     assert judged(CALLS, called(("pay", {"any": 1})), {"tool_calls": [{"name": "pay"}]}).passed
 
