@@ -33,8 +33,7 @@ types: $(READY)
 workflows: $(READY)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml examples/*/.github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
-	$(BIN)/zizmor --persona pedantic --offline --no-progress .github action.yml
-	$(BIN)/zizmor --offline --no-progress examples
+	$(BIN)/zizmor --persona pedantic --offline --no-progress .github action.yml examples
 
 dist: $(READY) ## Build the package: a source archive and a wheel, in dist/
 	$(BIN)/python -m hatchling build -d dist
