@@ -249,8 +249,9 @@ _FILES = {"GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE"}
 
 
 def test_5_no_file_that_changes_later_steps_is_named_in_the_code() -> None:
-    """But in a docstring."""
-    trees = [ast.parse(path.read_bytes()) for path in Path(ci_eval.__file__).parent.rglob("*.py")]
+    """But in a docstring, and in the doctor, which looks for them in other people's workflows."""
+    files = [path for path in Path(ci_eval.__file__).parent.rglob("*.py") if path.parent.name != "doctor"]
+    trees = [ast.parse(path.read_bytes()) for path in files]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in prose]
