@@ -200,7 +200,7 @@ BREEDER = """\
 import os, sys, time
 def breed():
     os.closerange(3, 99)
-    while True:
+    for _ in range(500):
         if os.fork() == 0:
             os.setsid()
         else:
@@ -214,7 +214,8 @@ if os.fork() == 0:
 
 @LINUX
 def test_51_a_program_that_keeps_moving_on_is_caught(tmp_path: Path) -> None:
-    """Each of its processes starts the next one, in a new session, and ends."""
+    """Each of its processes starts the next one, in a new session, and ends; after ten seconds it gives up, so that a
+    test that fails leaves nothing behind."""
     marker = f"breeder-{os.getpid()}"
     repo = desk(tmp_path / "desk", BREEDER, marker)
 
