@@ -6,7 +6,7 @@ refuses is a warning.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
 from ci_eval.github.queue import GroupReview
 from ci_eval.github.workplace import Connect, Workplace
-from ci_eval.outcome.model import GateOutcome, Reason
+from ci_eval.outcome.model import GateOutcome, Reason, SuiteOutcome
 from ci_eval.purse import Purse
 from ci_eval.reader import write_file
 from ci_eval.report.files import form_of, of_gate
@@ -211,8 +211,20 @@ def _annotations(outcome: GateOutcome) -> list[Annotation]:
     level: Level = "warning" if outcome.verdict is Verdict.ACCEPTED else "error"
     found = []
     for suite in outcome.suites:
-        fell = [dimension for dimension in suite.dimensions if dimension.verdict is Verdict.REGRESSION]
-        if fell:
-            words = ", ".join(f"{dimension.name} fell by {float(dimension.drop):.2f} points" for dimension in fell)
+        if words := ", ".join(_falls(suite)):
             found += [Annotation(level, f"ci-eval: {words}", note.path) for note in suite.notes]
     return found
+
+
+def _falls(suite: SuiteOutcome) -> Iterator[str]:
+    """What regressed, beside main or beside the anchor."""
+    for one in suite.dimensions:
+        if one.verdict is Verdict.REGRESSION:
+            yield f"{one.name} fell by {float(one.drop):.2f} points"
+    anchor = suite.anchor
+    for one in anchor.dimensions if anchor else ():
+        if anchor and one.verdict is Verdict.REGRESSION and one.name in anchor.blamed:
+            yield f"{one.name} is {float(one.drop):.2f} points below the anchor"
+    for more in suite.increases:
+        if more.verdict is Verdict.REGRESSION:
+            yield f"{more.name} rose by its limit or more"
