@@ -61,6 +61,11 @@ def _row(document: Document) -> Row:
     return Row(document.file, document.first_line, asked, answered, digest, kind, value)
 
 
+def is_row(value: dict[str, Any]) -> bool:
+    """Whether an object has one of the known shapes."""
+    return _in_format(value) is not None
+
+
 def _in_format(value: dict[str, Any]) -> tuple[Format, tuple[str, str]] | None:
     if pair := _chat(value.get("messages")):
         return "openai", pair

@@ -23,7 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "doctor",
         "github",
         "gate",
-        "judgement report",
+        "judgement report starting",
         "outcome",
         "evaluation versus",
         "naive",
