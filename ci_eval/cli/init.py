@@ -87,6 +87,7 @@ class _Done:
 
 def _prepared(git: Git, before: Snapshot, found: Found, wishes: Wishes, job: Job, *, asks: bool) -> _Done:
     from ci_eval import config as configs
+    from ci_eval.doctor.setup import origin_url, repository_of
     from ci_eval.starting.choices import choose
     from ci_eval.starting.opening import fits_the_action, keys_of, opening
     from ci_eval.starting.remaining import site_of, steps
@@ -99,8 +100,8 @@ def _prepared(git: Git, before: Snapshot, found: Found, wishes: Wishes, job: Job
         start = choose(found, _asked(found, wishes) if asks else wishes)
         keys = start.keys()
     planned = opening(found, start, replace(job, keys=keys) if fits else None)
-    action = job.action if fits else None
-    return _Done(found, start, planned, list(steps(site_of(_origin(git)), keys, action, planned.replace)))
+    action, site = job.action if fits else None, site_of(repository_of(origin_url(git) or ""))
+    return _Done(found, start, planned, list(steps(site, keys, action, planned.replace)))
 
 
 def _job(git: Git, branch: str | None, action: str | None) -> Job:
@@ -120,10 +121,6 @@ def _default_branch(git: Git) -> str:
     remote = _said(git, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
     local = next((name for name in ("main", "master") if git.find(f"refs/heads/{name}")), "")
     return remote or local or _said(git, "symbolic-ref", "--quiet", "--short", "HEAD") or "main"
-
-
-def _origin(git: Git) -> str:
-    return _said(git, "config", "--get", "remote.origin.url")
 
 
 def _said(git: Git, *arguments: str) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ci_eval.config import BaselinePolicy
 from ci_eval.starting.workflow import CHECK, NO_RELEASE, PATH
 
-_REMOTE = re.compile(
-    r"(?:(?:https?|ssh)://(?:[^/@]*@)?(?P<host>[A-Za-z0-9.-]+)(?::[0-9]+)?/|git@(?P<short>[A-Za-z0-9.-]+):)"
-    r"(?P<name>[A-Za-z0-9._-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?"
-)
 _SOMEWHERE = "https://github.com/OWNER/NAME"
 _MODELS_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -26,14 +21,9 @@ class Step:
     """The address of a settings page."""
 
 
-def site_of(remote: str) -> str:
-    """The web address of a repository by that of its remote, which may hold a password.
-
-    >>> site_of("git@github.com:octo-org/shop.git"), site_of("https://me:secret@github.example/a/b")
-    ('https://github.com/octo-org/shop', 'https://github.example/a/b')
-    """
-    match = _REMOTE.fullmatch(remote)
-    return f"https://{match['host'] or match['short']}/{match['name']}" if match else _SOMEWHERE
+def site_of(repository: tuple[str, str] | None) -> str:
+    """The web address of a repository, by its host and its owner/name."""
+    return f"https://{repository[0]}/{repository[1]}" if repository else _SOMEWHERE
 
 
 def steps(site: str, keys: Sequence[str], action: str | None, cases: Sequence[str]) -> Iterator[Step]:
@@ -56,3 +46,4 @@ def steps(site: str, keys: Sequence[str], action: str | None, cases: Sequence[st
     yield Step(f"New branch ruleset. Target: the default branch. {required}", rules)
     branch = BaselinePolicy().branch
     yield Step(f'New branch ruleset. Target: {branch}. "Restrict deletions" and "Block force pushes".', rules)
+    yield Step("Then ask ci-eval doctor whether the gate is in force.")

@@ -127,7 +127,7 @@ def test_a_dry_run_shows_the_files_and_writes_none(tmp_path: Path) -> None:
 
 def test_json_has_the_files_and_what_is_left_to_do(tmp_path: Path) -> None:
     repo = repository(tmp_path, OPENAI)
-    repo.git("remote", "add", "origin", "https://me:secret-4711@github.com/octo-org/shop.git")
+    repo.git("remote", "add", "origin", "git@github.com:octo-org/shop.git")
 
     ran = init(repo, "--json")
 
@@ -137,7 +137,13 @@ def test_json_has_the_files_and_what_is_left_to_do(tmp_path: Path) -> None:
     settings = "https://github.com/octo-org/shop/settings"
     assert steps["New repository secret. Name: OPENAI_API_KEY"] == f"{settings}/secrets/actions/new"
     assert [where for what, where in steps.items() if "ruleset" in what] == [f"{settings}/rules/new?target=branch"] * 2
-    assert "secret-4711" not in ran.out
+
+
+def test_the_password_of_a_remote_is_not_shown(tmp_path: Path) -> None:
+    repo = repository(tmp_path, OPENAI)
+    repo.git("remote", "add", "origin", "https://me:secret-4711@github.com/octo-org/shop.git")
+
+    assert "secret-4711" not in init(repo, "--json").out
 
 
 # --- each kind --------------------------------------------------------------------------------------------------------
