@@ -1,12 +1,13 @@
-"""Rows 1-5, 14-16 and 102 of the threat model: pull requests from people who may not push here. Each test is named by
-its row; jobs are whole ones, over real git and GitHub's API as its own description has it."""
+"""Rows 1-5, 14-16, 19, 45 and 102 of the threat model: pull requests from people who may not push here. Each test is
+named by its row; jobs are whole ones, over real git and GitHub's API as its own description has it."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,7 +24,8 @@ from fork_desk import (
 )
 from github_hub import NO_PARCELS, PULL, Hub, Job, opened
 from github_standin import BOT, PERSON, TOKEN
-from parcel_desk import FILES, TRIAGE_PROMPT, Repository, edited
+from openai_server import OpenAIServer
+from parcel_desk import CONFIG, FILES, TRIAGE_PROMPT, Files, Repository, answers, edited
 from repo import Repo
 
 import ci_eval
@@ -368,6 +370,40 @@ def test_14_what_was_approved_is_what_is_judged(changes: dict[str, str], hub: Hu
 
     assert (job.code, hub.model.calls, job.outputs["verdict"]) == (3, 0, "inconclusive")
     assert bool(hub.api.bodies(PULL)) is ("head" not in changes), "a new head is answered by its own run"
+
+
+def push_branch(hub: Hub, name: str, files: Files) -> None:
+    """A branch of the repository that nobody reviews."""
+    hub.developer.git("checkout", "--quiet", "-B", name, "main")
+    hub.developer.commit(files)
+    hub.developer.git("push", "--quiet", "origin", f"{name}:{name}")
+
+
+@pytest.mark.parametrize("whose", [pull_json, own])
+def test_45_an_approval_sends_no_key_where_the_target_branch_says(
+    whose: Callable[[str], Any], hub: Hub, capsys: Capture
+) -> None:
+    with OpenAIServer(answers) as elsewhere:
+        policy = hub.developer.read(CONFIG).replace(hub.model.base_url, elsewhere.base_url)
+        push_branch(hub, "next", {CONFIG: policy})
+        pull = whose(push_fork(hub, NO_PARCELS))
+        pull["base"] |= {"ref": "next"}
+        stand(hub, pull)
+
+        told = refused(as_data(hub, capsys, pull), hub, 3)
+
+    assert elsewhere.asked == []
+    assert "into another branch than the one that this workflow comes from" in told
+
+
+def test_19_a_target_branch_that_has_the_change_already_makes_no_green_check(hub: Hub, capsys: Capture) -> None:
+    """The check is the head's, and a pull request of the same head into main would have it, too."""
+    push_branch(hub, "next", NO_PARCELS)
+    pull = pull_json(push_fork(hub, NO_PARCELS))
+    pull["base"] |= {"ref": "next"}
+    stand(hub, pull)
+
+    refused(as_data(hub, capsys, pull, approved_by=None), hub, 3)
 
 
 FORKS_YML = ROOT / "examples/forks/.github/workflows/forks.yml"
