@@ -424,13 +424,23 @@ def test_15_the_workflow_for_forks_waits_for_a_reviewer_and_may_little() -> None
     workflow = yaml.safe_load(FORKS_YML.read_text(encoding="utf-8"))
     gate = workflow["jobs"]["gate"]
 
-    assert workflow[True] == {"pull_request_target": None}  # YAML 1.1 reads `on` as true
+    assert workflow[True].keys() == {"pull_request_target"}  # YAML 1.1 reads `on` as true
     assert gate["environment"] == "ci-eval-forks"
     assert workflow["permissions"] == {}
     assert gate["permissions"] == {"contents": "read", "pull-requests": "write", "actions": "read"}
     assert [step["uses"].partition("@")[0] for step in gate["steps"]] == ["actions/checkout", "OWNER/ci-eval"]
     assert gate["steps"][0]["with"] == {"fetch-depth": 0, "persist-credentials": False}
     assert all(re.fullmatch(r"[^@]+@[0-9a-f]{40}", step["uses"]) for step in gate["steps"])
+
+
+@pytest.mark.parametrize("path", [FORKS_YML, FORKS_YML.parent / "eval.yml", ROOT / ".github/workflows/eval.yml"])
+def test_19_a_check_for_another_target_branch_is_none_for_main(path: Path) -> None:
+    """GitHub keeps it by the head's commit: it must not be made for another branch, and be made anew for main."""
+    on = yaml.safe_load(path.read_text(encoding="utf-8"))[True]
+    pulls = on.get("pull_request") or on["pull_request_target"]
+
+    assert pulls["branches"] == ["main"]
+    assert "edited" in pulls["types"]
 
 
 def test_14_the_page_shows_the_workflow_that_is_checked() -> None:
