@@ -62,7 +62,9 @@ def _who(github: GitHub, labelling: Labelling) -> str | None:
 
 
 def _when(github: GitHub, pull: Pull, labelling: Labelling) -> str | None:
-    """Who clicks within a minute of a push may have seen what was there before it."""
+    """Who clicks within a minute of a push may have seen what was there before it; another target is another change."""
+    if labelling.retargeted:
+        return "the pull request was given another target branch since; put it on again"
     newest = moves(github, pull.head)[:1] if pull.head else []
     if not newest or newest[0].after != pull.head_sha:
         return "GitHub's list of pushes does not show this head; put it on again"

@@ -83,6 +83,19 @@ def heads_beside_main(place: Workplace, base_ref: str, head_sha: str) -> Sides:
     return heads(place, base_ref, head_sha)
 
 
+def refuse_other_target(place: Workplace, pull: GatePullAsData) -> None:
+    """Raises Inconclusive unless the pull request is into the branch that the workflow comes from.
+
+    Whoever opens it chooses the target, and its policy says where keys go: others may write to another branch, without
+    anybody's review.
+    """
+    if place.environment.ref.text() != f"refs/heads/{pull.base_ref}":
+        raise Inconclusive(
+            "the pull request is into another branch than the one that this workflow comes from, whose policy is the "
+            f"only one to hold here; start the workflow with pr-number {pull.number} (Actions → Run workflow)"
+        )
+
+
 def refuse_other_checkout(checkout: Git, trusted: str, head: str) -> None:
     """Raises InputError unless HEAD is the trusted commit: neither a pull request's head nor a merge of it."""
     here = checkout.find("HEAD")

@@ -76,22 +76,36 @@ class Labelling:
     by: Account
     by_app: bool
     """Whether a program did it, under its own name or for a person."""
+    retargeted: bool
+    """Whether the pull request was given another target branch since: what would be merged is another change then."""
+
+
+_RETARGETED = frozenset({"base_ref_changed", "automatic_base_change_succeeded"})
 
 
 def newest_labelling(github: GitHub, number: int) -> Labelling | None:
-    """The last time that a pull request was given the label; raises GitHubUnavailable."""
-    rows = github.read_all(f"issues/{number}/events", _labelling)
-    return max((row for row in rows if row), key=lambda row: (row.at, row.number), default=None)
+    """The last time that a pull request was given the label; None also where GitHub does not say by whom.
+
+    Then an older one says nothing: it was taken off before. Raises GitHubUnavailable.
+    """
+    rows = github.read_all(f"issues/{number}/events", _event)
+    lines = sorted((row for row in rows if row), key=lambda row: (row.created_at, row.id))
+    labelled = [line for line in lines if line.event == "labeled"]
+    if not labelled or labelled[-1].actor is None:
+        return None
+    newest, by = labelled[-1], labelled[-1].actor
+    by_app = by.type != "User" or newest.performed_via_github_app is not None
+    since = lines[lines.index(newest) + 1 :]
+    return Labelling(newest.created_at, newest.id, by, by_app, bool(since))
 
 
-def _labelling(row: Any) -> Labelling | None:
-    if not isinstance(row, dict) or row.get("event") != "labeled":
+def _event(row: Any) -> _IssueEvent | None:
+    """A line that says something of an acceptance."""
+    if not isinstance(row, dict) or row.get("event") not in {"labeled", *_RETARGETED}:
         return None
     found = _IssueEvent.model_validate(row)
-    if found.label is None or found.label.name != ACCEPT or found.actor is None:
-        return None
-    by_app = found.actor.type != "User" or found.performed_via_github_app is not None
-    return Labelling(found.created_at, found.id, found.actor, by_app)
+    accepts = found.label is not None and found.label.name == ACCEPT
+    return found if accepts or found.event in _RETARGETED else None
 
 
 # --- who may push -----------------------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ class _Job:
 
     def _sides_of_pull(self, pull: GatePull | GatePullAsData) -> Sides:
         if isinstance(pull, GatePullAsData):
+            forks.refuse_other_target(self.place, pull)
             return forks.heads_beside_main(self.place, pull.base_ref, pull.head_sha)
         return sides.of_merge_commit(self.place.git(), pull.merge_sha, pull.head_sha)
 

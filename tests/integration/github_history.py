@@ -43,7 +43,8 @@ class History:
             kind = "push" if before != _NOBODY else "branch_creation"
             found.insert(0, {**entry, "timestamp": self.time, "activity_type": kind, "actor": None})
 
-    def event(self, number: int, kind: str, label: str, by: Json, app: Json = None) -> None:
+    def event(self, number: int, kind: str, label: str | None, by: Json, app: Json = None) -> None:
+        labelled = {"label": {"name": label, "color": "ededed"}} if label else {}
         self.events[number].append(
             {
                 "id": self._id(),
@@ -55,7 +56,7 @@ class History:
                 "commit_url": None,
                 "created_at": self.time,
                 "performed_via_github_app": app,
-                "label": {"name": label, "color": "ededed"},
+                **labelled,
             }
         )
 

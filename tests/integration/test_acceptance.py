@@ -195,6 +195,47 @@ def test_a_queue_asks_nobody_twice_when_main_brought_nothing_that_matters(
     assert hub.model.calls - before == calls, "as many as without a label"
 
 
+@pytest.mark.parametrize("kind", ["base_ref_changed", "automatic_base_change_succeeded"])
+def test_another_target_branch_since_is_another_change(kind: str, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """What fell there was accepted, and no run took the label off: that of a fork may not."""
+    hub.push_head(NO_PARCELS)
+    hub.api.pulls[PULL]["base"] |= {"ref": "next"}
+    hub.api.history.wait(120)
+    author = hub.api.label(PULL, ACCEPT, WRITER)
+    hub.api.history.event(PULL, kind, None, author)
+    hub.api.pulls[PULL]["base"] |= {"ref": "main"}
+
+    job = hub.merge_group(capsys, hub.developer.git("rev-parse", "main"))
+
+    assert (job.code, job.outputs["verdict"]) == (1, "regression")
+    assert "was given another target branch since; put it on again" in job.summary
+
+
+def test_a_label_after_another_target_branch_counts(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    head = hub.push_head(NO_PARCELS)
+    hub.api.history.event(PULL, "base_ref_changed", None, hub.api.label(PULL, "documentation", WRITER))
+    hub.api.history.wait(120)
+
+    assert hub.labelled(capsys, head, WRITER).code == 0
+
+
+def test_an_acceptance_that_was_withdrawn_is_not_found_behind_an_account_that_is_gone(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.push_head(NO_PARCELS)
+    hub.api.history.wait(120)
+    hub.api.history.event(PULL, "unlabeled", ACCEPT, hub.api.label(PULL, ACCEPT, WRITER))
+    hub.api.pulls[PULL]["labels"].clear()
+    hub.api.label(PULL, ACCEPT, TRIAGER)
+    hub.api.history.events[PULL][-1]["actor"] = None
+
+    job = hub.merge_group(capsys, hub.developer.git("rev-parse", "main"))
+    hub.api.violations.clear()  # the description says that somebody did it, always; GitHub's answers say null
+
+    assert (job.code, job.outputs["verdict"]) == (1, "regression")
+    assert "GitHub does not show who put it on" in job.summary
+
+
 def test_a_larger_drop_in_the_queue_is_red(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     """Main's golden set grew by a case that this head breaks: 60 points are more than the 50 that were accepted."""
     accepted(hub, capsys)

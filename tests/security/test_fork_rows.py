@@ -1,12 +1,13 @@
-"""Rows 1-5, 14-16 and 102 of the threat model: pull requests from people who may not push here. Each test is named by
-its row; jobs are whole ones, over real git and GitHub's API as its own description has it."""
+"""Rows 1-5, 14-16, 19, 45 and 102 of the threat model: pull requests from people who may not push here. Each test is
+named by its row; jobs are whole ones, over real git and GitHub's API as its own description has it."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,7 +24,8 @@ from fork_desk import (
 )
 from github_hub import NO_PARCELS, PULL, Hub, Job, opened
 from github_standin import BOT, PERSON, TOKEN
-from parcel_desk import FILES, TRIAGE_PROMPT, Repository, edited
+from openai_server import OpenAIServer
+from parcel_desk import CONFIG, FILES, TRIAGE_PROMPT, Files, Repository, answers, edited
 from repo import Repo
 
 import ci_eval
@@ -370,6 +372,40 @@ def test_14_what_was_approved_is_what_is_judged(changes: dict[str, str], hub: Hu
     assert bool(hub.api.bodies(PULL)) is ("head" not in changes), "a new head is answered by its own run"
 
 
+def push_branch(hub: Hub, name: str, files: Files) -> None:
+    """A branch of the repository that nobody reviews."""
+    hub.developer.git("checkout", "--quiet", "-B", name, "main")
+    hub.developer.commit(files)
+    hub.developer.git("push", "--quiet", "origin", f"{name}:{name}")
+
+
+@pytest.mark.parametrize("whose", [pull_json, own])
+def test_45_an_approval_sends_no_key_where_the_target_branch_says(
+    whose: Callable[[str], Any], hub: Hub, capsys: Capture
+) -> None:
+    with OpenAIServer(answers) as elsewhere:
+        policy = hub.developer.read(CONFIG).replace(hub.model.base_url, elsewhere.base_url)
+        push_branch(hub, "next", {CONFIG: policy})
+        pull = whose(push_fork(hub, NO_PARCELS))
+        pull["base"] |= {"ref": "next"}
+        stand(hub, pull)
+
+        told = refused(as_data(hub, capsys, pull), hub, 3)
+
+    assert elsewhere.asked == []
+    assert "into another branch than the one that this workflow comes from" in told
+
+
+def test_19_a_target_branch_that_has_the_change_already_makes_no_green_check(hub: Hub, capsys: Capture) -> None:
+    """The check is the head's, and a pull request of the same head into main would have it, too."""
+    push_branch(hub, "next", NO_PARCELS)
+    pull = pull_json(push_fork(hub, NO_PARCELS))
+    pull["base"] |= {"ref": "next"}
+    stand(hub, pull)
+
+    refused(as_data(hub, capsys, pull, approved_by=None), hub, 3)
+
+
 FORKS_YML = ROOT / "examples/forks/.github/workflows/forks.yml"
 
 
@@ -388,13 +424,23 @@ def test_15_the_workflow_for_forks_waits_for_a_reviewer_and_may_little() -> None
     workflow = yaml.safe_load(FORKS_YML.read_text(encoding="utf-8"))
     gate = workflow["jobs"]["gate"]
 
-    assert workflow[True] == {"pull_request_target": None}  # YAML 1.1 reads `on` as true
+    assert workflow[True].keys() == {"pull_request_target"}  # YAML 1.1 reads `on` as true
     assert gate["environment"] == "ci-eval-forks"
     assert workflow["permissions"] == {}
     assert gate["permissions"] == {"contents": "read", "pull-requests": "write", "actions": "read"}
     assert [step["uses"].partition("@")[0] for step in gate["steps"]] == ["actions/checkout", "OWNER/ci-eval"]
     assert gate["steps"][0]["with"] == {"fetch-depth": 0, "persist-credentials": False}
     assert all(re.fullmatch(r"[^@]+@[0-9a-f]{40}", step["uses"]) for step in gate["steps"])
+
+
+@pytest.mark.parametrize("path", [FORKS_YML, FORKS_YML.parent / "eval.yml", ROOT / ".github/workflows/eval.yml"])
+def test_19_a_check_for_another_target_branch_is_none_for_main(path: Path) -> None:
+    """GitHub keeps it by the head's commit: it must not be made for another branch, and be made anew for main."""
+    on = yaml.safe_load(path.read_text(encoding="utf-8"))[True]
+    pulls = on.get("pull_request") or on["pull_request_target"]
+
+    assert pulls["branches"] == ["main"]
+    assert "edited" in pulls["types"]
 
 
 def test_14_the_page_shows_the_workflow_that_is_checked() -> None:
