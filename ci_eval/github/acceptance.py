@@ -89,6 +89,13 @@ class PullReview:
     wears_accept: bool = False
     """Whether the label was on, where it is not."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether every golden case is judged: nobody accepts what a part of them did not show, and a merge queue takes
+        the acceptance for all of them.
+        """
+        return self.accepted_by is not None
+
     @classmethod
     def of(cls, place: Workplace, pull: GatePull | GatePullAsData) -> PullReview:
         return cls(place, pull.number, pull.head_sha, pull.accepted_by, pull.wears_accept)

@@ -156,8 +156,10 @@ def _moves(ref: str, rows: Any) -> list[Move]:
 
 
 def stood_at(history: Sequence[Move], when: datetime) -> str | None:
-    """Where a branch was at a time, as far back as its moves were looked at."""
-    return next((move.after for move in history if move.timestamp <= when), None)
+    """Where a branch was before a time, as far back as its moves were looked at. Times are of whole seconds, so what
+    moved in that very second is taken to have moved after it.
+    """
+    return next((move.after for move in history if move.timestamp < when), None)
 
 
 SETTLED = timedelta(seconds=60)

@@ -127,7 +127,7 @@ class _Job:
         out, acceptance = self.place.fresh_folder(), None
         try:
             acceptance = review.before()
-            outcome = self._prepared(choose(), review.number, out, terms).run()
+            outcome = self._prepared(choose(), out, terms, pull=review.number, whole=review.whole).run()
         except CiEvalError as raised:
             error = terms.explain(raised)
             self.place.tell_error(error)
@@ -136,8 +136,9 @@ class _Job:
         self._publish(outcome, review.number, review.head_sha, out)
         return outcome.exit_code
 
-    def _prepared(self, chosen: Sides, number: int | None, out: Path, terms: Terms) -> Gate:
-        """A merge group is judged on every golden case: it is the last look before main."""
+    def _prepared(
+        self, chosen: Sides, out: Path, terms: Terms = ANYBODY, *, pull: int | None = None, whole: bool = True
+    ) -> Gate:
         inputs = self.place.environment.inputs
         seconds = float(inputs.budget_seconds) if inputs.budget_seconds else None
         usd = float(inputs.budget_usd) if inputs.budget_usd else None
@@ -150,17 +151,17 @@ class _Job:
             out=out,
             origin=self.place.origin(""),
             baselines=self.place.baselines,
-            pull=number or 0,
+            pull=pull or 0,
             fork=terms.fork,
             admit=terms.admit,
             tighter=Tighter(inputs.max_drop, seconds, usd),
             purse=self.purse,
-            whole=number is None or inputs.mode == "full",
+            whole=whole or inputs.mode == "full",
         )
 
     def _again(self, chosen: Sides) -> Gate:
         """Another gate of a merge group, after its own."""
-        return self._prepared(chosen, None, self.place.fresh_folder(), ANYBODY)
+        return self._prepared(chosen, self.place.fresh_folder())
 
     # --- the pull request is answered ---------------------------------------------------------------------------------
 

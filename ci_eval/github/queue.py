@@ -44,6 +44,8 @@ class GroupReview:
     """A gate like the group's own, of other sides."""
     number: None = None
     """There is no pull request to answer."""
+    whole: bool = True
+    """A merge group is judged on every golden case: it is the last look before main."""
 
     @property
     def head_sha(self) -> str:

@@ -56,6 +56,24 @@ def results(hub: Hub, job: Job) -> Any:
     return json.loads((hub.folder / f"workspace-{hub.runs}" / job.outputs["results-path"]).read_bytes())
 
 
+def test_what_is_accepted_is_every_case(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """A workflow that leaves room for a part of the golden set gets no acceptance of what that part did not show."""
+    rows = "".join(ONE_MORE_INVOICE.replace("old-invoice", f"inv-{number}") for number in range(120))
+    prices = "timeout_seconds: 5, prices: {house-1: {input: 1, output: 1}}}"
+    policy = hub.developer.read(CONFIG).replace("timeout_seconds: 5}", prices)
+    hub.push_main({**more_golden(hub, rows), CONFIG: policy})
+    head = hub.push_head(NO_PARCELS)
+    hub.api.history.wait(120)
+
+    part = hub.pull_request(capsys, head, INPUT_BUDGET__USD="0.08")
+    sender = hub.api.label(PULL, ACCEPT, WRITER)
+    whole = hub.label_event(capsys, head, sender, INPUT_BUDGET__USD="0.08")
+
+    assert "On a subset" in part.summary
+    assert "On a subset" not in whole.summary
+    assert (whole.code, whole.outputs["verdict"]) == (3, "inconclusive")
+
+
 def test_the_life_of_a_pull_request(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     head = hub.push_head(NO_PARCELS)
     hub.api.history.wait(600)
