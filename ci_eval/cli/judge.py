@@ -67,6 +67,7 @@ def calibrate(
 
     from ci_eval import config, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
+    from ci_eval.errors import UsageError
     from ci_eval.evaluation.labelled import counts
     from ci_eval.evaluation.suite import Suite, required_keys
     from ci_eval.git import Git
@@ -86,6 +87,8 @@ def calibrate(
     judged = found.judged(bound, suite, shared)
     every = counts(found.judge, found.criteria, judged)
     _refuse_lost(judged)
+    if not every:
+        raise UsageError("people are of two minds, half by half, about every answer; add labels by another person")
     kept = _keep(git.work_tree or repo, suite, bound, every, len(judged))
     click.echo(json.dumps(_as_json(kept, every, width), indent=2) if as_json else "\n".join(_lines(kept, every, width)))
     return 0

@@ -66,7 +66,7 @@ def _openai_turn(turn: object) -> Iterator[str]:
         yield "it is no object"
         return
     role, content = turn.get("role"), turn.get("content")
-    if role not in _OPENAI_ROLES:
+    if not isinstance(role, str) or role not in _OPENAI_ROLES:
         yield "it has no role that there is"
     elif content is None and not (role == "assistant" and (turn.get("tool_calls") or turn.get("function_call"))):
         yield "it has no content"
@@ -81,7 +81,8 @@ def _openai_turn(turn: object) -> Iterator[str]:
 def _gemini(value: Mapping[str, Any]) -> Iterator[str]:
     turns = value["contents"]
     for number, turn in enumerate(turns, start=1):
-        if not isinstance(turn, dict) or turn.get("role") not in _GEMINI_ROLES:
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if not isinstance(role, str) or role not in _GEMINI_ROLES:
             yield f"turn {number}: its role is neither user nor model"
         elif not isinstance(turn.get("parts"), list) or not turn["parts"]:
             yield f"turn {number}: it has no parts"

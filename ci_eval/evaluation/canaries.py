@@ -9,7 +9,7 @@ from ci_eval.evaluation.recited import recite
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.records import Record
 from ci_eval.runner.cache import FIRST_FRESH
-from ci_eval.runner.recital import Given
+from ci_eval.runner.recital import Given, part_of
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import Canary
@@ -33,7 +33,9 @@ def _check(suite: Suite, bound: BoundScorer, session: Session) -> None:
     canaries = policy.read_rubric(suite.snapshot).rubric.canaries
     if not canaries:
         return
-    given = [Given(canary.case(number), canary.output) for number, canary in enumerate(canaries, start=1)]
+    given = [
+        Given(canary.case(number), part_of(policy, canary.output)) for number, canary in enumerate(canaries, start=1)
+    ]
     # Never out of the cache, by its number: it is today's judge that counts.
     records = recite(bound, suite, session, given, FIRST_FRESH, "canaries of")
     for number, canary in enumerate(canaries, start=1):

@@ -18,7 +18,8 @@ from ci_eval.golden.cases import Case, CaseId, Expected, Input
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, Strict, each_row, read_file, validate
 from ci_eval.records import Record, Run
-from ci_eval.runner.recital import Given
+from ci_eval.runner.recital import Given, part_of
+from ci_eval.scorers.base import MISSING, Answer, as_text
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import LEAST, MOST, OVERALL, CriterionName
@@ -68,7 +69,7 @@ class Labels:
             case = self._case(label, golden, row)
             marks = label.label if isinstance(label.label, dict) else {OVERALL: label.label}
             for name, mark in marks.items():
-                problem = self._add(case, label.output, name, label.rater or "", mark)
+                problem = self._add(case, part_of(self.judge, label.output), name, label.rater or "", mark)
                 if problem:
                     raise row.error(("label",), *problem)
 
@@ -76,14 +77,22 @@ class Labels:
         """Add what golden cases' own `human` says of a run's first answers."""
         names = {**{name: name for name in self.criteria}, dimension: OVERALL}
         for record in run.records:
-            case = golden.get(record.case)
-            if case is None or record.repeat or record.output is None:
+            case, said = golden.get(record.case), self._judged_part(record)
+            if case is None or record.repeat or said is None:
                 continue
             for name, value in case.human.items():
                 if name in names:
-                    problem = self._add(case, record.output.text(), names[name], "human", self._mark(value))
+                    problem = self._add(case, said, names[name], "human", self._mark(value))
                     if problem:
                         raise InputError(f'the case "{case.id}": {problem[0]}', remedy=problem[1])
+
+    def _judged_part(self, record: Record) -> str | None:
+        """What the judge looks at of an answer; None where it has nothing to look at."""
+        if record.output is None:
+            return None
+        seen = self.judge.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
+        found = seen.field(self.judge.field) if seen else MISSING
+        return None if found is MISSING else as_text(found)
 
     def _mark(self, value: float) -> str | int:
         """A number of a golden case as a mark: of a binary judge 1 and 0."""

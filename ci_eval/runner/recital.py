@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Reply, Request, Usage
 from ci_eval.runner.evaluator import Evaluator, Job
+from ci_eval.scorers.base import MISSING, Answer, ScorerPolicy, as_text
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.prompt import Prompt
-from ci_eval.text import Untrusted
+from ci_eval.text import JSON, Untrusted
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,33 @@ class Recital:
 
 @dataclass(frozen=True)
 class Given:
-    """One answer to one case."""
+    """One answer to one case: of what the scorer looks at, as much as it looks at."""
 
     case: Case
     answer: str
 
 
-def reciting(scorer: BoundScorer, given: Iterable[Given], concurrency: int) -> Evaluator:
+def reciting(bound: BoundScorer, given: Iterable[Given], concurrency: int) -> Evaluator:
     """Known answers, each of a case of its own, under one scorer."""
-    recital = Recital({one.case.id: one.answer for one in given})
-    scorers = ScorerSet((scorer.scorer,), {})
-    return Evaluator(recital, recital, scorers, {scorer.scorer.name: scorer}, concurrency, lambda _: Decimal(0))
+    policy = bound.scorer.policy
+    recital = Recital({one.case.id: _holding(policy.field, one.answer) for one in given})
+    scorer = replace(bound.scorer, policy=policy.model_copy(update={"step": None}))
+    by_name = {scorer.name: replace(bound, scorer=scorer)}
+    return Evaluator(recital, recital, ScorerSet((scorer,), {}), by_name, concurrency, lambda _: Decimal(0))
+
+
+def part_of(policy: ScorerPolicy, written: str) -> str:
+    """What a scorer looks at of an answer that somebody wrote down: its field, where it is there, or else all of it."""
+    found = Answer(written).field(policy.field)
+    return written if found is MISSING else as_text(found)
+
+
+def _holding(field: str | None, part: str) -> str:
+    """An answer whose field this is; without a field, itself."""
+    whole: JSON = part
+    for name in reversed(field.split(".") if field else ()):
+        whole = {name: whole}
+    return as_text(whole)
 
 
 def jobs(given: Iterable[Given], repeat: int) -> list[Job]:

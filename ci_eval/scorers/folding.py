@@ -5,6 +5,7 @@ Character by character, since Python's normalisation of a whole text takes quadr
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from ci_eval.text import visible
@@ -25,6 +26,32 @@ class _Folded(dict[int, str]):
 
 
 _LETTERS, _WORDS = _Folded(""), _Folded(" ")
+
+
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_BLANKS = frozenset("bfnrt")
+_DEEPEST = 3
+"""JSON within JSON within JSON."""
+
+
+def readings(text: str) -> list[str]:
+    r"""A text as it is written, and as it reads where it is JSON or holds some: without the escapes.
+
+    Also of JSON that is broken, or has something around it.
+
+    >>> readings(r'{"reply": "Line\nup \u00fc"}')
+    ['{"reply": "Line\\nup \\u00fc"}', '{"reply": "Line up ü"}']
+    """
+    found = [text]
+    while "\\" in found[-1] and len(found) <= _DEEPEST:
+        plain = _ESCAPE.sub(_unescaped, found[-1])
+        found.append(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return found
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    code, sign = escape.groups()
+    return chr(int(code, 16)) if code else " " if sign in _BLANKS else sign
 
 
 def letters(text: str) -> str:

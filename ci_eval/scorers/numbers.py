@@ -28,8 +28,10 @@ class Unreadable(ValueError):
 
 def finite(text: str) -> Fraction:
     """A number as Python and JSON write it; raises Unreadable beyond the range of a double."""
-    power = text.lower().partition("e")[2]
-    if len(text) > _MOST_DIGITS or abs(int(power[:6] or 0)) > _MOST_DIGITS or not math.isfinite(float(text)):
+    if len(text) > _MOST_DIGITS:
+        raise Unreadable
+    power = int(text.lower().partition("e")[2] or 0)  # all of it: 1e-00000999999999 would fill the memory
+    if abs(power) > _MOST_DIGITS or not math.isfinite(float(text)):
         raise Unreadable
     return Fraction(text)
 

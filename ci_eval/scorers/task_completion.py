@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -23,7 +23,7 @@ from ci_eval.scorers.base import (
     expectation,
     lookup,
 )
-from ci_eval.scorers.trajectory import asked_for, holds, steps
+from ci_eval.scorers.trajectory import arguments_of, asked_for, holds, steps
 from ci_eval.text import Untrusted
 
 Step = Annotated[str, Field(min_length=1, max_length=200)] | Annotated[dict[str, Any], Field(min_length=1)]
@@ -96,7 +96,8 @@ def _checks(task: Task, answer: Answer) -> Iterator[tuple[str, str]]:
     if task.in_order:
         yield "order", "" if _takes_in_order(task.steps, taken) else "does not take the steps in their order"
     for step in task.forbidden:
-        yield "forbidden", f"takes the forbidden step {as_text(step)}" if _takes(step, taken) else ""
+        found = _takes(step, taken) or _may_take(step, taken)
+        yield "forbidden", f"takes the forbidden step {as_text(step)}" if found else ""
     if task.max_steps is not None:
         more = f"takes {len(taken)} steps where {task.max_steps} are allowed"
         yield "max_steps", more if len(taken) > task.max_steps else ""
@@ -108,23 +109,42 @@ def _state(path: str, wanted: Any, got: Any) -> str:
     return f"{path} is not there in the end" if got is MISSING else f"{path} is {as_text(got)} in the end"
 
 
-def _taken(answer: Answer) -> Iterator[Mapping[str, Any]]:
+class _Taken(NamedTuple):
+    """A step as it was told, and with its arguments read: many tell them as a model writes them, as JSON text."""
+
+    told: Mapping[str, Any]
+    read: Mapping[str, Any]
+    """Its arguments are MISSING where they are no JSON object."""
+
+
+def _taken(answer: Answer) -> Iterator[_Taken]:
     """What an agent tells of its way, and what a model asks for, as a step."""
-    yield from steps(answer)
+    for step in steps(answer):
+        told = isinstance(step.get("arguments"), str)
+        yield _Taken(step, {**step, "arguments": arguments_of(step["arguments"])} if told else step)
     for call in asked_for(answer):
-        yield {"tool": call.name} if call.arguments is MISSING else {"tool": call.name, "arguments": call.arguments}
+        step = {"tool": call.name, "arguments": call.arguments}
+        yield _Taken(step, step)
 
 
 def _final_state(answer: Answer) -> Any:
     return next((step["state"] for step in reversed(list(steps(answer))) if "state" in step), answer.json)
 
 
-def _takes(step: str | dict[str, Any], taken: Iterable[Mapping[str, Any]]) -> bool:
+def _takes(step: str | dict[str, Any], taken: Iterable[_Taken]) -> bool:
     """Whether one of some steps is this; of an iterator, it and all before it are used up."""
     pattern = {"tool": step} if isinstance(step, str) else step
-    return any(holds(pattern, one) for one in taken)
+    return any(holds(pattern, one.told) or holds(pattern, one.read) for one in taken)
 
 
-def _takes_in_order(wanted: Sequence[str | dict[str, Any]], taken: Sequence[Mapping[str, Any]]) -> bool:
+def _may_take(step: str | dict[str, Any], taken: Iterable[_Taken]) -> bool:
+    """Whether one of some steps is this but for arguments that nobody can read: whatever obeys it might."""
+    if isinstance(step, str) or "arguments" not in step:
+        return False
+    rest = {key: value for key, value in step.items() if key != "arguments"}
+    return any(one.read.get("arguments") is MISSING and holds(rest, one.read) for one in taken)
+
+
+def _takes_in_order(wanted: Sequence[str | dict[str, Any]], taken: Sequence[_Taken]) -> bool:
     rest = iter(taken)
     return all(_takes(step, rest) for step in wanted)

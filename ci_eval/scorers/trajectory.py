@@ -26,12 +26,12 @@ class Call:
 def calls(answer: Answer) -> list[Call]:
     """The calls of a model, then those that the steps of a pipeline tell: `{"tool": name, "arguments": {...}}`."""
     told = [step for step in steps(answer) if isinstance(step.get("tool"), str)]
-    return asked_for(answer) + [Call(step["tool"], _arguments(step.get("arguments", {}))) for step in told]
+    return asked_for(answer) + [Call(step["tool"], arguments_of(step.get("arguments", {}))) for step in told]
 
 
 def asked_for(answer: Answer) -> list[Call]:
     """The calls of a model alone."""
-    return [Call(call.name.text(), _arguments(call.arguments.reveal())) for call in answer.tool_calls]
+    return [Call(call.name.text(), arguments_of(call.arguments.reveal())) for call in answer.tool_calls]
 
 
 def steps(answer: Answer) -> Iterator[Mapping[str, Any]]:
@@ -39,7 +39,7 @@ def steps(answer: Answer) -> Iterator[Mapping[str, Any]]:
     return (step for told in answer.steps if isinstance(step := told.reveal(), dict))
 
 
-def _arguments(written: JSON) -> Any:
+def arguments_of(written: JSON) -> Any:
     """In a model's own words they are JSON text, of which nothing at all stands for no arguments."""
     if isinstance(written, str):
         try:

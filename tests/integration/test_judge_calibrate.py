@@ -55,6 +55,23 @@ def calibrate(desk: Desk, labels: Sequence[Mapping[str, Any]] | None, *options: 
     return ci_eval("judge", "calibrate", *arguments)
 
 
+@pytest.mark.parametrize("keys", [", field: reply", ", step: {tool: write}"])
+def test_a_judge_of_a_part_is_asked_about_the_part_that_people_labelled(desk: Desk, keys: str) -> None:
+    desk.write(keys=keys)
+    labels = [label(1, judge=True, people={"tone": "pass"}), label(2, judge=False, people={"tone": "fail"})]
+    (found,) = json.loads(calibrate(desk, labels, "--json").out)["compared"].values()
+    assert found["table"] == [[1, 0], [0, 1]]
+    assert len(desk.judged()) == len(labels)
+
+
+def test_labels_over_which_people_are_of_two_minds_are_no_calibration(desk: Desk) -> None:
+    desk.write()
+    labels = [label(1, judge=True, people=words(one), rater=f"r{one}") for one in (True, False)]
+    done = calibrate(desk, labels)
+    assert (done.code, done.out) == (2, "")
+    assert "people are of two minds" in done.err
+
+
 def test_labels_with_a_known_kappa_and_ac1(desk: Desk) -> None:
     desk.write()
     done = calibrate(desk, table(20, 5, 10, 15), "--json")

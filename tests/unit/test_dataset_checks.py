@@ -55,6 +55,7 @@ CALL = {"role": "assistant", "tool_calls": [{"id": "1"}]}
     [
         (chat({"role": "user", "content": "more?"}), "the last message is not the assistant's"),
         (chat({"role": "bot", "content": "x"}, {"role": "assistant", "content": "y"}), "message 3: it has no role"),
+        (chat({"role": ["x"]}, {"role": "assistant", "content": "y"}), "message 3: it has no role"),
         (chat({"role": "tool"}, {"role": "assistant", "content": "y"}), "message 3: it has no content"),
         (chat({"role": "assistant", "content": " "}), "message 3: its content is empty"),
         (chat({"role": "assistant", "content": 5}), "message 3: its content is neither"),
@@ -63,6 +64,7 @@ CALL = {"role": "assistant", "tool_calls": [{"id": "1"}]}
         (chat(label="x"), "the chat format has no key of this name"),
         (gemini(turn("user", "r")), "the last turn is not the model's"),
         (gemini({"role": "system", "parts": []}), "turn 3: its role is neither"),
+        (gemini({"role": {}, "parts": []}), "turn 3: its role is neither"),
         (pair(" "), "nothing is asked or answered"),
     ],
 )  # fmt: skip

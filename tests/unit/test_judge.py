@@ -141,6 +141,24 @@ def test_the_judge_is_given_the_rubric_the_input_what_is_expected_and_the_contex
         assert part in user.content
 
 
+@pytest.mark.parametrize("keys", [", field: reply", ", field: order.0.reply, step: {tool: write}"])
+def test_a_judge_of_a_part_is_asked_about_its_canaries_as_they_are_written(desk: Desk, keys: str) -> None:
+    """As a part, or as the whole answer that has it; before, it was never asked, and failed each of them."""
+    whole = '  - {input: Where is it?, output: \'{"reply": "Good day!"}\', expect: pass}\n'
+    desk.write(rubric=RUBRIC + CANARIES + whole, keys=keys)
+    desk.run()
+    asked = [the_answer(asked) for asked in desk.judged()]
+    assert {"Good day! Your parcel is near.", "No idea."} <= set(asked)
+    assert ("Good day!" in asked) is ("order" not in keys)
+
+
+def test_a_judge_of_a_part_that_passes_a_known_bad_answer_is_found_out(desk: Desk) -> None:
+    desk.server.behaviour = behaving(lambda _: ruling(tone=True))
+    desk.write(rubric=RUBRIC + CANARIES, keys=", field: reply")
+    with pytest.raises(Inconclusive, match="it passes a known bad answer, canary 2"):
+        desk.run()
+
+
 def test_a_field_alone_is_judged_where_one_is_named() -> None:
     asker = Scripted(tone(True))
     keys: dict[str, Any] = {"field": "reply", "name": "judge", "case": {"expected": {"reply": "hi"}}}

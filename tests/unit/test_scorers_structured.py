@@ -197,6 +197,8 @@ def read(text: str, decimal: Literal[".", ","] = ".", *units: str, percent: bool
         ("1,,000", None),
         ("1e400", None),
         ("1e99999999999999", None),
+        ("1e-00000999999999", None),
+        ("0e+00000999999999", None),
         ("٣", []),
         ("3 3.0 3.00", [3]),
     ],

@@ -57,6 +57,29 @@ def test_a_check_that_fails_says_what_happened(task: JSON, said: str) -> None:
     assert said in why(score)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        stepped({"tool": "refund", "arguments": '{"order": 7, "usd": 200}'}),
+        stepped({"tool": "refund", "arguments": '{"usd": 200'}),
+        called(("refund", '{"usd": 20, "usd": 200}')),
+        called(("refund", '"{\\"usd\\": 200}"')),
+    ],
+)
+def test_a_forbidden_step_is_seen_however_its_arguments_are_written(answer: Answer) -> None:
+    """As JSON text they are read; where they cannot be, what obeys them may do what is forbidden."""
+    assert "takes the forbidden step" in why(
+        done({"forbidden": [{"tool": "refund", "arguments": {"usd": 200}}]}, answer)
+    )
+
+
+def test_arguments_told_as_json_text_are_those_of_a_step() -> None:
+    answer = stepped({"tool": "refund", "arguments": '{"order": 7, "usd": 20}'})
+    as_told: JSON = {"tool": "refund", "arguments": '{"order": 7, "usd": 20}'}
+    task: dict[str, Any] = {"steps": [{"tool": "refund", "arguments": {"usd": 20}}, as_told]}
+    assert done({**task, "forbidden": [{"tool": "refund", "arguments": {"usd": 200}}]}, answer).passed
+
+
 def test_the_score_is_the_share_of_checks_that_hold() -> None:
     goal: JSON = {"steps": ["find", "mail", "refund"], "max_steps": 2}
     assert done(goal).value == 0.5
