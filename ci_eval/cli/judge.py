@@ -58,7 +58,9 @@ def calibrate(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Let the judge rule on answers that people have labelled, and say how far they agree.
+    """Say how far a judge agrees with people.
+
+    It rules on answers that people have labelled.
 
     LABELS are JSON lines, {"input": …, "output": …, "label": "pass"}; docs/judge.md has their keys. The figures are
     kept beside the rubric: commit that file, and every report shows them.
