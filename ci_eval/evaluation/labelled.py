@@ -91,8 +91,9 @@ class Labels:
         if record.output is None:
             return None
         seen = self.judge.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
-        found = seen.field(self.judge.field) if seen else MISSING
-        return None if found is MISSING else as_text(found)
+        if seen is None or (found := seen.field(self.judge.field)) is MISSING:
+            return None
+        return as_text(found)
 
     def _mark(self, value: float) -> str | int:
         """A number of a golden case as a mark: of a binary judge 1 and 0."""
