@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from ci_eval.scorers.base import Judged
 from ci_eval.scorers.escalation import hands_over
+from ci_eval.scorers.folding import readings
 from ci_eval.scorers.refusal import declines
 
 Loud = Literal["error", "cut off", "invalid format", "refusal", "hand-over", "doubt"]
@@ -51,8 +52,9 @@ def mode(text: str, finish: str | None, cells: Iterable[Judged], *, acts: bool =
         return "cut off"
     if FORMAT in failed or not (acts or text.strip()):
         return "invalid format"
-    if finish == "refusal" or declines(text):
+    read = readings(text)
+    if finish == "refusal" or any(map(declines, read)):
         return "refusal"
-    if hands_over(text):
+    if any(map(hands_over, read)):
         return "hand-over"
-    return "doubt" if doubts(text) else "silent"
+    return "doubt" if any(map(doubts, read)) else "silent"

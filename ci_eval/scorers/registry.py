@@ -122,9 +122,9 @@ class ScorerSet:
         return (*self.shared, *(scorer for scorers in self.by_case.values() for scorer in scorers))
 
     def free(self) -> ScorerSet:
-        """Those that ask no provider."""
-        by_case = {case: tuple(one for one in own if one.policy.asks() is None) for case, own in self.by_case.items()}
-        return ScorerSet(tuple(one for one in self.shared if one.policy.asks() is None), by_case)
+        """Those by which any answer can be scored at once: no provider, no code, no other scores."""
+        by_case = {case: tuple(filter(_is_free, own)) for case, own in self.by_case.items()}
+        return ScorerSet(tuple(filter(_is_free, self.shared)), by_case)
 
     def for_case(self, case: Case) -> tuple[Scorer, ...]:
         own = self.by_case.get(case.id, ())
@@ -141,6 +141,11 @@ class ScorerSet:
 
 def _bound(policy: ScorerPolicy, resources: Resources) -> Scoring | Asking:
     return policy.bind_asking(resources) if policy.asks() else policy.bind(resources)
+
+
+def _is_free(scorer: Scorer) -> bool:
+    policy = scorer.policy
+    return policy.asks() is None and not policy.runs_code and not policy.judges_scores
 
 
 def build(config: Document, suite: str, golden: GoldenSet) -> ScorerSet:

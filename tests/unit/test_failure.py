@@ -27,6 +27,7 @@ BAD_FORM = [cell(False), cell(False, scorer="json_schema", dimension="format")]
         ("I'm not sure, but it may be in Leipzig.", "stop", "doubt"),
         ("I don't know.", "stop", "doubt"),
         ('{"reply": "I could not find your order."}', "stop", "doubt"),
+        ('{"reply": "Hm.\\nI can\\u2019t help with that."}', "stop", "refusal"),
     ],
 )
 def test_a_wrong_answer_is_loud_where_it_says_so_itself(text: str, finish: str, expected: str) -> None:

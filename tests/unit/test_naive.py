@@ -166,6 +166,16 @@ def test_the_nearest_of_the_golden_set_or_of_rows(repo: Repo, tmp_path: Path) ->
     assert margin_of(product).margins[0].naive == 100
 
 
+def test_what_says_nothing_of_an_answer_by_itself_is_no_margin(repo: Repo, tmp_path: Path) -> None:
+    """An answer that is no answer is never silently wrong."""
+    naive = "    naive: {type: template, answer: no idea}\n    gate:"
+    scorers = "      - {type: exact, field: topic}\n      - {type: not_silent}\n"
+    policy = POLICY.replace("    gate:", naive).replace("      - {type: exact, field: topic}\n", scorers)
+    assert [one.dimension for one in margin_of(Product.new(repo, tmp_path / "out", policy=policy)).margins] == [
+        "task_accuracy"
+    ]
+
+
 # --- the report -------------------------------------------------------------------------------------------------------
 
 
