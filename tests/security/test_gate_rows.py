@@ -212,3 +212,25 @@ def test_42_answers_in_the_prompt_do_not_hide_what_it_breaks(product: Product) -
     """Contamination is told beside a verdict; it is no verdict."""
     inputs = "\n".join(f"- {ASKED[name][1]}" for name in ("bread", "soup"))
     assert product.gate({"prompt.md": f"{WORSE}\n{inputs}\n"}).verdict.exit_code == EXIT_REGRESSION
+
+
+# --- 124: slow boil ---------------------------------------------------------------------------------------------------
+
+
+def test_124_small_drops_one_after_another_meet_the_anchor(repo: Repo, tmp_path: Path) -> None:
+    """Each loses less than main's limit; the second is too far below what was tagged."""
+    policy = POLICY.replace("gate: {max_drop: 1}", "gate: {max_drop: 20}\n    anchor: {ref: v1, max_drop: 20}")
+    product = Product.new(repo, tmp_path / "out", policy=policy)
+    repo.git.run("tag", "v1")
+    without_roses = PROMPT.replace("- garden: plants, flowers, trees, soil, watering, roses\n", "- garden: bicycles\n")
+    first = product.gate({"prompt.md": without_roses})
+    lost = max(one.drop for one in first.suites[0].dimensions)
+    assert first.suites[0].anchor is not None
+    assert (lost >= 20) == (first.verdict is Verdict.REGRESSION)
+    repo.write("prompt.md", WORSE)
+    repo.commit("a drop that was let in")
+    again = product.gate({"prompt.md": WORSE.replace("Sort the message.", "Sort this message.")})
+    (suite,) = again.suites
+    assert suite.anchor is not None
+    assert suite.dimensions[0].verdict is Verdict.PASS
+    assert max(one.drop for one in suite.anchor.dimensions) >= 20
