@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from repo import Repo
 
-settings.register_profile("same", derandomize=True)
-settings.register_profile("fuzz", max_examples=2000, print_blob=True)
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("fuzz", max_examples=2000, print_blob=True, deadline=None)
 
 _numbers = count()
 
