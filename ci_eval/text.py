@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -190,3 +191,19 @@ def node(value: Hostile, *, limit: int | None = None) -> str:
     """
     raw = _raw(value)
     return (raw if limit is None else shorten(raw, limit)).translate(_BLOCK)
+
+
+_MOST_MARKS = 30
+"""On one letter, as in Unicode's stream-safe text: no language needs more, and ordering them takes quadratic time."""
+
+
+def stream_safe(text: str) -> str:
+    """A text that is normalised in linear time: of the marks on one letter, the first thirty."""
+    if text.isascii():
+        return text
+    runs = ("".join(run)[: _MOST_MARKS if marks else None] for marks, run in groupby(text, _is_mark))
+    return "".join(runs)
+
+
+def _is_mark(char: str) -> bool:
+    return char > "\u02ff" and unicodedata.combining(char) > 0

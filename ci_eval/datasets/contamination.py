@@ -19,6 +19,7 @@ from ci_eval.datasets.rows import Row
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.reader import parse_json
+from ci_eval.text import stream_safe
 
 Match = Literal["word for word", "same words", "8 words in a row"]
 MATCHES: tuple[Match, ...] = ("word for word", "same words", "8 words in a row")
@@ -51,7 +52,7 @@ def words(text: str) -> list[str]:
     """NFKC, case-folded, without punctuation."""
     if text.isascii():
         return text.lower().translate(_BLANKS).split()
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall(unicodedata.normalize("NFKC", stream_safe(text)).casefold())
 
 
 def normalised(text: str) -> str:

@@ -14,8 +14,7 @@ from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
 from ci_eval.scorers.base import MISSING, Answer, Comparing, Resources, Score, Scoring, as_text, binary
 from ci_eval.scorers.installed import not_installed
-from ci_eval.scorers.normal import stream_safe
-from ci_eval.text import Untrusted
+from ci_eval.text import Untrusted, stream_safe
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier

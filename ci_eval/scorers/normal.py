@@ -7,10 +7,9 @@ import sys
 import unicodedata
 from collections.abc import Collection
 from functools import cache
-from itertools import groupby
 from typing import Literal
 
-from ci_eval.text import JSON
+from ci_eval.text import JSON, stream_safe
 
 Normal = Literal["case", "whitespace", "punctuation", "accents", "unicode"]
 
@@ -19,8 +18,6 @@ _NUMBER = re.compile(r"((?:(?<!\w)-)?(?:(?<!\w)\.)?[0-9]+(?:[-.,:/][0-9]+)*)")
 _DIGIT = re.compile("[0-9]")
 _BLANKS = re.compile(r"\s\s+|[^\S ]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
-_MOST_MARKS = 30
-"""On one letter, as in Unicode's stream-safe text: no language needs more, and ordering them takes quadratic time."""
 
 
 def normalised(text: str, kinds: Collection[Normal]) -> str:
@@ -54,18 +51,6 @@ def folded(value: JSON, kinds: Collection[Normal]) -> JSON:
 
 def _composed(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
     return text if text.isascii() else unicodedata.normalize(form, stream_safe(text))
-
-
-def stream_safe(text: str) -> str:
-    """A text that is normalised in linear time: of the marks on one letter, the first thirty."""
-    if text.isascii():
-        return text
-    runs = ("".join(run)[: _MOST_MARKS if marks else None] for marks, run in groupby(text, _is_mark))
-    return "".join(runs)
-
-
-def _is_mark(char: str) -> bool:
-    return char > "\u02ff" and unicodedata.combining(char) > 0
 
 
 @cache
