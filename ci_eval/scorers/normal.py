@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Collection
-from functools import cache
 from typing import Literal
 
 from ci_eval.text import JSON, stream_safe
@@ -36,7 +34,7 @@ def normalised(text: str, kinds: Collection[Normal]) -> str:
         text = _composed("NFKC", text)
     if "punctuation" in kinds:
         parts = _NUMBER.split(text) if _DIGIT.search(text) else [text]
-        text = "".join(part if number % 2 else part.translate(_punctuation()) for number, part in enumerate(parts))
+        text = "".join(part if number % 2 else part.translate(_WITHOUT_PUNCTUATION) for number, part in enumerate(parts))
     return _BLANKS.sub(" ", text) if "whitespace" in kinds else text
 
 
@@ -53,7 +51,12 @@ def _composed(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
     return text if text.isascii() else unicodedata.normalize(form, stream_safe(text))
 
 
-@cache
-def _punctuation() -> dict[int, None]:
-    codes = range(sys.maxunicode + 1)
-    return dict.fromkeys(code for code in codes if unicodedata.category(chr(code)).startswith("P"))
+class _WithoutPunctuation(dict[int, int | None]):
+    """What a sign becomes, learned as it is met: a table of all Unicode takes every thread half a second."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code)).startswith("P") else code
+        return self[code]
+
+
+_WITHOUT_PUNCTUATION = _WithoutPunctuation()
