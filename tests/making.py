@@ -21,6 +21,7 @@ from ci_eval.golden.cases import Case, GoldenSet
 from ci_eval.providers.base import Labelled, ProviderError, Reply, Request, Usage
 from ci_eval.reader import Document, validate
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
+from ci_eval.runner import pool
 from ci_eval.runner.evaluator import Evaluator
 from ci_eval.scorers import registry
 from ci_eval.scorers.base import Embed, Resources
@@ -78,7 +79,7 @@ def answers(
         on_record(one)
 
     jobs = asking.jobs(cases, repeats)
-    asking.run(jobs, Deadline.after(seconds), seen)
+    pool.run(asking, jobs, Deadline.after(seconds), seen)
     return [found[job.key] for job in jobs]
 
 

@@ -103,10 +103,11 @@ def _refuse_strange_code(suite: Suite, base: Side, candidate: Side) -> None:
 
 def _ask(suite: Suite, side: Side, case: Case, keys: Mapping[str, Secret]) -> Record:
     from ci_eval.deadline import Deadline
+    from ci_eval.runner import pool
 
     evaluator = suite.evaluator(side.target, keys)
     found: list[Record] = []
-    evaluator.run(evaluator.jobs([case], 1), Deadline.after(600), found.append)
+    pool.run(evaluator, evaluator.jobs([case], 1), Deadline.after(600), found.append)
     return found[0]
 
 

@@ -11,7 +11,9 @@ from ci_eval.evaluation.suite import Session, Side, Suite, need_cases
 from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
 from ci_eval.records import Header, Key, Record, Run, RunFile
-from ci_eval.runner.evaluator import Evaluator, Job, OnRecord
+from ci_eval.runner import pool
+from ci_eval.runner.evaluator import Evaluator, Job
+from ci_eval.runner.pool import OnRecord
 from ci_eval.runner.resume import resumed
 from ci_eval.snapshot import Snapshot
 
@@ -64,7 +66,7 @@ class FullRun:
                     progress.advance(record)
                     seen(record)
 
-                evaluator.run(todo, self.session.deadline, came)
+                pool.run(evaluator, todo, self.session.deadline, came)
         finally:
             progress.finish()
         return header

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.records import Record
-from ci_eval.runner.evaluator import run_all
+from ci_eval.runner.pool import run_all
 from ci_eval.runner.recital import Given, jobs, reciting
 from ci_eval.scorers.registry import BoundScorer
 

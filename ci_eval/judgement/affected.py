@@ -26,7 +26,7 @@ from ci_eval.outcome.judges import judge_warnings
 from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
 from ci_eval.plan.subset import LEAST_CASES, NOTHING, Plan
 from ci_eval.records import Record, scoring_calls
-from ci_eval.runner.evaluator import always
+from ci_eval.runner.pool import always
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, decide
 

@@ -10,7 +10,8 @@ from functools import cached_property
 from ci_eval.confirm.machine import Side
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.records import Record, RunFile
-from ci_eval.runner.evaluator import Evaluator, Job, always, run_all
+from ci_eval.runner.evaluator import Evaluator, Job
+from ci_eval.runner.pool import always, run_all
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
 NAMES: Mapping[Side, str] = {"base": "base", "candidate": "candidate"}

@@ -1,15 +1,11 @@
-"""Run the cells: render, ask, score, record. Threads ask; scoring stays in their hands so that nothing waits."""
+"""One case at a time: render, ask, score, record."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from queue import Empty, Queue
 from typing import Any
 
 from ci_eval.deadline import Deadline
@@ -22,13 +18,7 @@ from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.targets.base import Target
 from ci_eval.text import Untrusted
 
-OnRecord = Callable[[Record], None]
-OnAnswer = Callable[[int, Record], None]
-"""Told where in the work a record belongs, as it comes in."""
-
-_OUT_OF_TIME = "the budget of time ran out"
-_GRACE_SECONDS = 0.2
-"""In which those that end at the deadline by themselves can still say why."""
+OUT_OF_TIME = "the budget of time ran out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +64,6 @@ class Evaluator:
     def request(self, job: Job) -> Request:
         return self.target.request(job.case)
 
-    def run(self, jobs: Iterable[Job], deadline: Deadline, on_record: OnRecord) -> None:
-        """Tell a record for every job, as they come in."""
-        run_all([(self, job) for job in jobs], deadline, lambda _, record: on_record(record))
-
     def ask(self, job: Job, deadline: Deadline) -> Record:
         """The record of one job; a ProviderError becomes one, too."""
         request = self.request(job)
@@ -118,7 +104,7 @@ class Evaluator:
 
     def _reply(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
         if deadline.remaining() <= 0:
-            raise ProviderError(_OUT_OF_TIME)
+            raise ProviderError(OUT_OF_TIME)
         return self.provider.complete(request, repeat, deadline)
 
     def without_answer(self, job: Job, error: ProviderError) -> Record:
@@ -171,7 +157,7 @@ class Evaluator:
 
 def _in_time(error: ProviderError, deadline: Deadline) -> ProviderError:
     """What went wrong: after the deadline, that it is over."""
-    return ProviderError(_OUT_OF_TIME) if deadline.remaining() <= 0 and not error.about_request else error
+    return ProviderError(OUT_OF_TIME) if deadline.remaining() <= 0 and not error.about_request else error
 
 
 def _billed(bill: Bill) -> Scoring | None:
@@ -190,100 +176,3 @@ def _billed(bill: Bill) -> Scoring | None:
 
 def replace_repeat(record: Record, repeat: int) -> Record:
     return record.model_copy(update={"repeat": repeat, "reused": True, "scoring": None})
-
-
-# --- one pool for all that is asked at once ---------------------------------------------------------------------------
-
-Work = tuple[Evaluator, Job]
-_AHEAD = 4
-"""Answers for each thread that may wait to be told."""
-
-
-def always() -> bool:
-    return True
-
-
-def run_all(
-    work: Sequence[Work],
-    deadline: Deadline,
-    on_record: OnAnswer,
-    may_start: Callable[[], bool] = always,
-) -> None:
-    """Tell a record for every job of the work, which may be of several evaluators: they run side by side.
-
-    Nothing of a record is kept here. Where `may_start` says no, jobs that were not begun stay unasked and unreported.
-
-    At the deadline what is on its way is left behind: its job is lost to infrastructure, and no record of it comes
-    later. `on_record` is called in the caller's thread. Raises whatever a scorer or provider raises that is no answer.
-    """
-    settled = bytearray(len(work))
-    with _Pool(work, deadline, may_start) as pool:
-        for index, record in pool.records():
-            settled[index] = True
-            if record:
-                on_record(index, record)
-    for index, (evaluator, job) in enumerate(work):
-        if not settled[index]:
-            on_record(index, evaluator.without_answer(job, ProviderError(_OUT_OF_TIME)))
-
-
-@dataclass
-class _Pool:
-    """Threads that take the work in its order; for each provider as many as its policy allows.
-
-    They are daemons, and nobody joins them: whoever stops a run does not wait for answers that are on their way. An
-    answer waits to be told until there is room for it: a quick server would else fill the memory.
-    """
-
-    work: Sequence[Work]
-    deadline: Deadline
-    may_start: Callable[[], bool]
-    _came: Queue[tuple[int, Record | BaseException | None]] = field(default_factory=Queue)
-    _stopped: bool = False
-
-    def __enter__(self) -> _Pool:
-        if self.deadline.remaining() > 0:
-            lanes = list(self._lanes())
-            self._came = Queue(_AHEAD * sum(threads for _, threads in lanes))
-            for waiting, threads in lanes:
-                for _ in range(threads):
-                    threading.Thread(target=self._work_off, args=(waiting,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped = True
-        with suppress(Empty):  # makes room for what each thread still brings, so that none waits for ever
-            while True:
-                self._came.get_nowait()
-
-    def _lanes(self) -> Iterator[tuple[deque[int], int]]:
-        lanes: dict[str, deque[int]] = {}
-        for index, (evaluator, _) in enumerate(self.work):
-            lanes.setdefault(evaluator.target.lane, deque()).append(index)
-        for waiting in lanes.values():
-            evaluator, _ = self.work[waiting[0]]
-            yield waiting, min(evaluator.concurrency, len(waiting))
-
-    def _work_off(self, waiting: deque[int]) -> None:
-        with suppress(IndexError):  # nothing is left
-            while not self._stopped:
-                index = waiting.popleft()
-                self._came.put((index, self._answer(index) if self.may_start() else None))
-
-    def _answer(self, index: int) -> Record | BaseException:
-        evaluator, job = self.work[index]
-        try:
-            return evaluator.ask(job, self.deadline)
-        except BaseException as error:
-            return error
-
-    def records(self) -> Iterator[tuple[int, Record | None]]:
-        """What comes in, or stays unasked, until everything is there or the time is out."""
-        for _ in self.work:
-            try:
-                index, record = self._came.get(timeout=max(0.0, self.deadline.remaining() + _GRACE_SECONDS))
-            except Empty:
-                return
-            if isinstance(record, BaseException):
-                raise record
-            yield index, record

@@ -34,7 +34,9 @@ def normalised(text: str, kinds: Collection[Normal]) -> str:
         text = _composed("NFKC", text)
     if "punctuation" in kinds:
         parts = _NUMBER.split(text) if _DIGIT.search(text) else [text]
-        text = "".join(part if number % 2 else part.translate(_WITHOUT_PUNCTUATION) for number, part in enumerate(parts))
+        text = "".join(
+            part if number % 2 else part.translate(_WITHOUT_PUNCTUATION) for number, part in enumerate(parts)
+        )
     return _BLANKS.sub(" ", text) if "whitespace" in kinds else text
 
 

@@ -38,7 +38,9 @@ from ci_eval.plan.subset import Cost
 from ci_eval.providers.base import ProviderError, Reply, Request, ToolCall, Usage
 from ci_eval.reader import ROW_LIMIT
 from ci_eval.records import Record, Run, RunFile, parse, to_bytes
-from ci_eval.runner.evaluator import Evaluator, Job, run_all
+from ci_eval.runner import pool
+from ci_eval.runner.evaluator import Evaluator, Job
+from ci_eval.runner.pool import run_all
 from ci_eval.scorers.base import Answer, Asking, Score, binary
 from ci_eval.scorers.errand import Errand
 from ci_eval.text import Untrusted
@@ -279,7 +281,7 @@ def test_ctrl_c_stops_at_once_and_leaves_a_readable_run_file(tmp_path: Path) -> 
     asking = made(Scripted(says), threads=2)
     try:
         with pytest.raises(KeyboardInterrupt):
-            asking.run(asking.jobs(CASES, 1), Deadline.after(PATIENT), on_record)
+            pool.run(asking, asking.jobs(CASES, 1), Deadline.after(PATIENT), on_record)
         assert not never.is_set()
         assert list(parse(file.path.read_bytes(), "run.jsonl").records) == written
     finally:
@@ -468,7 +470,7 @@ def test_a_record_leaves_memory_once_it_was_told() -> None:
     many = [a_case(f"n{number}") for number in range(60)]
     asking = made(Scripted(), many, threads=2)
     told: list[weakref.ref[Record]] = []
-    asking.run(asking.jobs(many, 1), Deadline.after(PATIENT), lambda one: told.append(weakref.ref(one)))
+    pool.run(asking, asking.jobs(many, 1), Deadline.after(PATIENT), lambda one: told.append(weakref.ref(one)))
     gc.collect()
     assert len(told) == 60
     assert [one() for one in told if one()] == []
