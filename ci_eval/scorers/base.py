@@ -231,9 +231,19 @@ class ScorerPolicy(Strict):
         """The provider of the policy that this scorer asks, if it asks one."""
         return None
 
-    def bind(self, resources: Resources) -> Scoring:
-        """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
+    def ready(self) -> Scoring:
+        """The scorer, where it needs nothing but an answer and its case; raises InputError for a pattern that cannot
+        be used, or a library that is not installed.
+        """
         raise NotImplementedError
+
+    @property
+    def stands_alone(self) -> bool:
+        return type(self).ready is not ScorerPolicy.ready
+
+    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - of those that stand alone, none
+        """The scorer, ready; raises InputError for a file or pattern that cannot be used."""
+        return self.ready()
 
     def bind_asking(self, resources: Resources) -> Asking:
         """The same for a scorer that asks a provider."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Comparing, Resources, Score, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Comparing, Score, Scoring, as_text, binary
 from ci_eval.scorers.normal import Normal, normalised
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -42,7 +42,7 @@ class Contains(Comparing):
     def applies(self, case: Case) -> bool:
         return bool(self.all or self.any or self.none) or self._wanted(case) != []
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _wanted(self, case: Case) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, equal
+from ci_eval.scorers.base import MISSING, Answer, Score, ScorerPolicy, Scoring, equal
 from ci_eval.scorers.folding import words
 from ci_eval.scorers.trajectory import calls
 from ci_eval.text import Untrusted
@@ -55,7 +55,7 @@ class Escalation(ScorerPolicy):
     def applies(self, case: Case) -> bool:
         return case.expectation("escalate") is not None
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Comparing, Resources, Score, Scoring, as_text, binary, comparable
+from ci_eval.scorers.base import MISSING, Answer, Comparing, Score, Scoring, as_text, binary, comparable
 from ci_eval.scorers.normal import Normal, folded
 
 
@@ -19,7 +19,7 @@ class Exact(Comparing):
     normalise: list[Normal] = Field(default_factory=list)
     """Differences between texts that do not count."""
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

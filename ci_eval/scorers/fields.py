@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ci_eval.config import FieldPath as Dotted
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Comparing, PassAt, Resources, Score, Scoring, comparable
+from ci_eval.scorers.base import MISSING, Answer, Comparing, PassAt, Score, Scoring, comparable
 from ci_eval.scorers.normal import Normal, folded
 from ci_eval.scorers.overlap import Overlap
 from ci_eval.text import JSON, Untrusted, shorten
@@ -41,7 +41,7 @@ class Fields(Comparing):
     def applies(self, case: Case) -> bool:
         return isinstance(self.expected(case), dict | list)
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from ci_eval.config import FieldPath
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, binary
+from ci_eval.scorers.base import MISSING, Answer, Score, ScorerPolicy, Scoring, binary
 
 
 class Format(ScorerPolicy):
@@ -35,7 +35,7 @@ class Format(ScorerPolicy):
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - every answer has a form
         return True
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ci_eval.golden.cases import Case
 from ci_eval.reader import Strict, wrong
-from ci_eval.scorers.base import Answer, Resources, Score, Scoring, WholeScorer, expectation
+from ci_eval.scorers.base import Answer, Score, Scoring, WholeScorer, expectation
 from ci_eval.scorers.folding import letters, readings, words
 from ci_eval.scorers.regex import Pattern, compiled
 from ci_eval.scorers.trajectory import Call, calls
@@ -88,7 +88,7 @@ class Injection(WholeScorer):
     def check(self, case: Case) -> None:
         expectation(_Expected, case)
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

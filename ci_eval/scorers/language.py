@@ -12,7 +12,7 @@ from ci_eval.config import FieldPath
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Comparing, Resources, Score, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Comparing, Score, Scoring, as_text, binary
 from ci_eval.scorers.installed import not_installed
 from ci_eval.text import Untrusted, stream_safe
 
@@ -74,7 +74,7 @@ class Language(Comparing):
             problem = f'the case "{case.id}" expects a language that cannot be told'
             raise InputError(problem, remedy=_REMEDY) from None
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - reads what is installed
+    def ready(self) -> Scoring:
         identifier = _identifier()
 
         def score(answer: Answer, case: Case) -> Score:

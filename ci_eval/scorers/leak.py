@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ci_eval.golden.cases import Case
 from ci_eval.golden.personal import PERSONAL, Finding, Kind, findings
-from ci_eval.scorers.base import Answer, Resources, Score, Scoring, WholeScorer
+from ci_eval.scorers.base import Answer, Score, Scoring, WholeScorer
 from ci_eval.scorers.folding import letters, readings
 from ci_eval.text import Untrusted, visible
 
@@ -46,7 +46,7 @@ class Leak(WholeScorer):
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - no answer may leak
         return True
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

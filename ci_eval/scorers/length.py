@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Resources, Score, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Score, Scoring, as_text, binary
 from ci_eval.scorers.references import WithReferences
 
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -66,7 +66,7 @@ class Length(WithReferences):
     def applies(self, case: Case) -> bool:
         return not self._relative or bool(self.references(case))
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import Answer, Resources, Score, Scoring, WholeScorer, binary
+from ci_eval.scorers.base import Answer, Score, Scoring, WholeScorer, binary
 from ci_eval.scorers.failure import mode
 
 
@@ -21,7 +21,7 @@ class NotSilent(WholeScorer):
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - any answer may be wrong
         return True
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:  # noqa: ARG002 - the other scores are enough

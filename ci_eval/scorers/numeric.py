@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Comparing, Resources, Score, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Comparing, Score, Scoring, as_text, binary
 from ci_eval.scorers.numbers import Decimal, Unreadable, finite, numbers
 
 Tolerance = Annotated[int | float, Field(ge=0, le=1e300)]
@@ -34,7 +34,7 @@ class Numeric(Comparing):
     def applies(self, case: Case) -> bool:
         return isinstance(self._wanted(case), Fraction)
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _wanted(self, case: Case) -> Fraction | str:

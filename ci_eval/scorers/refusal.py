@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Score, ScorerPolicy, Scoring, as_text, binary
 
 # Who declines says so of himself and of helping. "You cannot undo this", "the card was declined", "I cannot find the
 # order" and "we will not share your data" are answers.
@@ -72,7 +72,7 @@ class Refusal(ScorerPolicy):
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - every case should be answered or declined
         return True
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
-from ci_eval.scorers.base import MISSING, Answer, Resources, Score, ScorerPolicy, Scoring, as_text, binary
+from ci_eval.scorers.base import MISSING, Answer, Score, ScorerPolicy, Scoring, as_text, binary
 
 MAX_PATTERN = 1024
 REMEDY = "leave out look-around and back-references"
@@ -66,7 +66,7 @@ class Regex(ScorerPolicy):
     def applies(self, case: Case) -> bool:  # noqa: ARG002 - the pattern is the same for every case
         return True
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         pattern = compiled(self.pattern)
 
         def score(answer: Answer, case: Case) -> Score:  # noqa: ARG001 - the pattern is the same for every case

@@ -14,7 +14,6 @@ from ci_eval.scorers.base import (
     Answer,
     Comparing,
     PassAt,
-    Resources,
     Score,
     Scoring,
     comparable,
@@ -48,7 +47,7 @@ class Retrieval(Comparing):
     def looked_at(self, answer: Answer) -> Answer | None:
         return answer if self.step is None or self.steps(answer) else None
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:

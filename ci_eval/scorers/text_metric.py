@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ci_eval.golden.cases import Case
-from ci_eval.scorers.base import MISSING, Answer, PassAt, Resources, Score, Scoring, as_text
+from ci_eval.scorers.base import MISSING, Answer, PassAt, Score, Scoring, as_text
 from ci_eval.scorers.references import WithReferences
 from ci_eval.text import Untrusted
 
@@ -35,7 +35,7 @@ class TextMetric(WithReferences):
         """The measure, ready; raises InputError where what it needs is not installed."""
         raise NotImplementedError
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         measure = self.measure()
 
         def score(answer: Answer, case: Case) -> Score:

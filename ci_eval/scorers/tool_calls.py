@@ -14,7 +14,6 @@ from ci_eval.scorers.base import (
     MISSING,
     Answer,
     PassAt,
-    Resources,
     Score,
     Scoring,
     WholeScorer,
@@ -71,7 +70,7 @@ class ToolCalls(WholeScorer):
     def check(self, case: Case) -> None:
         expectation(_Expected, case)
 
-    def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - needs none
+    def ready(self) -> Scoring:
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:
