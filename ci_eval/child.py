@@ -1,4 +1,5 @@
-"""The one door that starts a program of the user's, which main's policy names as a `command` or `python` target.
+"""The one door that starts another program: the user's, which main's policy names as a `command` or `python` target,
+and workers of ours.
 
 It gets a folder of its own, the variables that the policy lists, and two pipes: requests come in on its standard
 input, answers go out on the file descriptor that `CI_EVAL_REPLY_FD` names. What it prints counts for nothing, so no

@@ -45,6 +45,8 @@ class FullRun:
         return tally
 
     def _jobs(self, cases: Iterable[Case], repeats: int) -> tuple[Evaluator, list[Job]]:
+        cases = tuple(cases)
+        self.suite.aside.expect(len(cases) * repeats)  # it starts while the models of scorers are read here, too
         evaluator = self.suite.evaluator(self.side.target, self.session.keys, self.session.cache)
         return evaluator, evaluator.jobs(cases, repeats)
 

@@ -30,6 +30,7 @@ from ci_eval.runner.cache import ResponseCache
 from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.runner.shards import Shard
 from ci_eval.scorers import registry
+from ci_eval.scorers.aside import Aside
 from ci_eval.scorers.base import Answer, Ask, Program, Score
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.memory import ScoreMemory, key_of
@@ -220,7 +221,13 @@ class Suite:
         policy = self.config.policy.providers.get(target.lane)  # none of the user's own service or code
         if policy is not None:
             provider = remembering(provider, policy, self.config, keys, cache)
-        return Evaluator(target, provider, self.scorers, self._bind(keys, cache), found.concurrency, found.cost)
+        bound = self._bind(keys, cache)
+        return Evaluator(target, provider, self.scorers, bound, found.concurrency, found.cost, self.aside)
+
+    @cached_property
+    def aside(self) -> Aside:
+        """Where both sides are scored by what can be asked in another process."""
+        return Aside.of(self.scorers.shared)
 
     def naive_evaluator(self, policy: NaivePolicy) -> Evaluator:
         """The naive target under the scorers that cost nothing; raises InputError where it cannot be made."""

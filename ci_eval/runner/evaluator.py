@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
 from ci_eval.records import CellResult, Key, Record, Scoring, kept_calls, kept_output, kept_reason, kept_steps
-from ci_eval.scorers.base import Answer
+from ci_eval.scorers.aside import Aside, Scores
+from ci_eval.scorers.base import Answer, Score
 from ci_eval.scorers.errand import Bill, Errand
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.targets.base import Target
@@ -33,6 +35,30 @@ class Job:
         return self.case.id, self.repeat
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A job that has its answer, and not yet all of its scores."""
+
+    job: Job
+    reply: Reply
+    seconds: float
+    answer: Answer
+    errand: Errand
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """By scorer: those that were made at once."""
+    given: Future[Scores] | None = None
+    """Those that another process makes."""
+
+    def elsewhere(self) -> Scores:
+        """What another process made; raises ProviderError when the time ends first."""
+        if self.given is None:
+            return {}
+        try:
+            return self.given.result(self.errand.deadline.remaining())
+        except TimeoutError:
+            raise ProviderError(OUT_OF_TIME) from None
+
+
 def unpriced(usage: Usage) -> Decimal | None:  # noqa: ARG001 - whatever it is
     return None
 
@@ -48,6 +74,8 @@ class Evaluator:
     concurrency: int
     cost: Callable[[Usage], Decimal | None] = unpriced
     """What one answer costs in USD; None where no price is known."""
+    aside: Aside | None = None
+    """Where those scorers are asked that can be asked in another process."""
 
     def is_deterministic(self, case: Case) -> bool:
         """Whether asking again about a case could only give the same answer and the same scores."""
@@ -66,6 +94,11 @@ class Evaluator:
 
     def ask(self, job: Job, deadline: Deadline) -> Record:
         """The record of one job; a ProviderError becomes one, too."""
+        begun = self.begin(job, deadline)
+        return self.finish(begun) if isinstance(begun, Answered) else begun
+
+    def begin(self, job: Job, deadline: Deadline) -> Answered | Record:
+        """The answer to one job, with the scores that are made here; or what became of it instead."""
         request = self.request(job)
         started = time.monotonic()
         try:
@@ -73,28 +106,47 @@ class Evaluator:
         except ProviderError as error:
             return self.without_answer(job, _in_time(error, deadline))
         seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
-        return self._scored(job, request, reply, seconds, Errand(job.repeat, deadline))
-
-    def _scored(self, job: Job, request: Request, reply: Reply, seconds: float, errand: Errand) -> Record:
-        """An answer with its scores. Without one of them the case is lost, and was paid for all the same."""
         text = reply.text.text().encode("utf-8", "replace").decode()
+        answer = Answer(text, reply.tool_calls, reply.steps, request.system)
+        answered = Answered(job, reply, seconds, answer, Errand(job.repeat, deadline))
+        return answered if reply.finish == "length" else self._begin_scoring(answered)
+
+    def _begin_scoring(self, answered: Answered) -> Answered | Record:
+        given = self.aside.give(answered.answer, answered.job.case) if self.aside else None
+        apart = self.aside.names if self.aside and given else frozenset[str]()
+        here = [one for one in self._first(answered.job.case) if one.name not in apart]
         try:
-            cells = self._cells(job.case, text, reply, request, errand)
+            scores = {one.name: self._score(one, answered) for one in here}
         except ProviderError as error:
-            lost = self.without_answer(job, _in_time(error, errand.deadline))
-            return lost.model_copy(update={**self._paid(reply), "scoring": _billed(errand.bill)})
+            return self._lost(answered, error)
+        return replace(answered, scores=scores, given=given)
+
+    def finish(self, answered: Answered) -> Record:
+        """The record of an answer, once its scores are there.
+
+        Without one of them the case is lost, and was paid for all the same.
+        """
+        job = answered.job
+        try:
+            cells = self._cells(answered)
+        except ProviderError as error:
+            return self._lost(answered, error)
         return Record(
             case=job.case.id,
             repeat=job.repeat,
             request=self.request(job).digest,
-            output=kept_output(text),
-            steps=kept_steps(reply.steps),
-            tool_calls=kept_calls(reply.tool_calls),
+            output=kept_output(answered.answer.text),
+            steps=kept_steps(answered.reply.steps),
+            tool_calls=kept_calls(answered.reply.tool_calls),
             cells=cells,
-            latency_ms=None if reply.cached_at else round(seconds * 1000, 1),
-            scoring=_billed(errand.bill),
-            **self._paid(reply),
+            latency_ms=None if answered.reply.cached_at else round(answered.seconds * 1000, 1),
+            scoring=_billed(answered.errand.bill),
+            **self._paid(answered.reply),
         )
+
+    def _lost(self, answered: Answered, error: ProviderError) -> Record:
+        lost = self.without_answer(answered.job, _in_time(error, answered.errand.deadline))
+        return lost.model_copy(update={**self._paid(answered.reply), "scoring": _billed(answered.errand.bill)})
 
     def _paid(self, reply: Reply) -> dict[str, Any]:
         """What an answer took, whatever became of it."""
@@ -120,26 +172,23 @@ class Evaluator:
             error_kind=kind,  # type: ignore[arg-type]  # one of the two literals
         )
 
-    def _cells(self, case: Case, text: str, reply: Reply, request: Request, errand: Errand) -> list[CellResult]:
+    def _cells(self, answered: Answered) -> list[CellResult]:
         """Raises ProviderError when a scorer that asks a provider gets no answer."""
-        if reply.finish == "length":
+        case = answered.job.case
+        if answered.reply.finish == "length":
             return self._all_failed(case, "the answer was cut off at max_tokens")
-        answer = Answer(text, reply.tool_calls, reply.steps, request.system)
-        scorers = self.scorers.for_case(case)
-        cells = [self._cell(one, answer, case, errand) for one in scorers if not one.policy.judges_scores]
-        judged = replace(answer, judged=tuple(cells))
-        return cells + [self._cell(one, judged, case, errand) for one in scorers if one.policy.judges_scores]
+        scores = {**answered.scores, **answered.elsewhere()}
+        cells = [_cell(one, scores.get(one.name) or self._score(one, answered)) for one in self._first(case)]
+        judged = replace(answered, answer=replace(answered.answer, judged=tuple(cells)))
+        last = [one for one in self.scorers.for_case(case) if one.policy.judges_scores]
+        return cells + [_cell(one, self._score(one, judged)) for one in last]
 
-    def _cell(self, scorer: Scorer, answer: Answer, case: Case, errand: Errand) -> CellResult:
-        score = self.bound[scorer.name].score(answer, case, errand)
-        return CellResult(
-            scorer=scorer.name,
-            dimension=scorer.dimension,
-            score=score.value,
-            passed=score.passed,
-            reason=kept_reason(score.reason),
-            parts=dict(score.parts),
-        )
+    def _first(self, case: Case) -> list[Scorer]:
+        """The scorers of a case that do not look at the scores of others."""
+        return [one for one in self.scorers.for_case(case) if not one.policy.judges_scores]
+
+    def _score(self, scorer: Scorer, answered: Answered) -> Score:
+        return self.bound[scorer.name].score(answered.answer, answered.job.case, answered.errand)
 
     def _all_failed(self, case: Case, reason: str) -> list[CellResult]:
         """But those that look at the scores of others: an answer that is not whole shows it."""
@@ -153,6 +202,17 @@ class Evaluator:
             )
             for scorer in self.scorers.for_case(case)
         ]
+
+
+def _cell(scorer: Scorer, score: Score) -> CellResult:
+    return CellResult(
+        scorer=scorer.name,
+        dimension=scorer.dimension,
+        score=score.value,
+        passed=score.passed,
+        reason=kept_reason(score.reason),
+        parts=dict(score.parts),
+    )
 
 
 def _in_time(error: ProviderError, deadline: Deadline) -> ProviderError:

@@ -12,7 +12,7 @@ from queue import Empty, Queue
 from ci_eval.deadline import Deadline
 from ci_eval.providers.base import ProviderError
 from ci_eval.records import Record
-from ci_eval.runner.evaluator import OUT_OF_TIME, Evaluator, Job
+from ci_eval.runner.evaluator import OUT_OF_TIME, Answered, Evaluator, Job
 
 OnRecord = Callable[[Record], None]
 OnAnswer = Callable[[int, Record], None]
@@ -22,6 +22,8 @@ _GRACE_SECONDS = 0.2
 """In which those that end at the deadline by themselves can still say why."""
 
 Work = tuple[Evaluator, Job]
+Came = Answered | Record | BaseException | None
+"""What became of a job; None: it was not begun."""
 _AHEAD = 4
 """Answers for each thread that may wait to be told."""
 
@@ -70,11 +72,13 @@ class _Pool:
     work: Sequence[Work]
     deadline: Deadline
     may_start: Callable[[], bool]
-    _came: Queue[tuple[int, Record | BaseException | None]] = field(default_factory=Queue)
+    _came: Queue[tuple[int, Came]] = field(default_factory=Queue)
     _stopped: bool = False
 
     def __enter__(self) -> _Pool:
         if self.deadline.remaining() > 0:
+            for aside in {id(one.aside): one.aside for one, _ in self.work if one.aside}.values():
+                aside.expect(len(self.work))
             lanes = list(self._lanes())
             self._came = Queue(_AHEAD * sum(threads for _, threads in lanes))
             for waiting, threads in lanes:
@@ -102,10 +106,10 @@ class _Pool:
                 index = waiting.popleft()
                 self._came.put((index, self._answer(index) if self.may_start() else None))
 
-    def _answer(self, index: int) -> Record | BaseException:
+    def _answer(self, index: int) -> Came:
         evaluator, job = self.work[index]
         try:
-            return evaluator.ask(job, self.deadline)
+            return evaluator.begin(job, self.deadline)
         except BaseException as error:
             return error
 
@@ -113,9 +117,9 @@ class _Pool:
         """What comes in, or stays unasked, until everything is there or the time is out."""
         for _ in self.work:
             try:
-                index, record = self._came.get(timeout=max(0.0, self.deadline.remaining() + _GRACE_SECONDS))
+                index, came = self._came.get(timeout=max(0.0, self.deadline.remaining() + _GRACE_SECONDS))
             except Empty:
                 return
-            if isinstance(record, BaseException):
-                raise record
-            yield index, record
+            if isinstance(came, BaseException):
+                raise came
+            yield index, self.work[index][0].finish(came) if isinstance(came, Answered) else came

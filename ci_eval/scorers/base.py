@@ -188,6 +188,9 @@ class ScorerPolicy(Strict):
     judges_scores: ClassVar[bool] = False
     """Whether it comes after the others, and sees their scores; what is no whole answer does not fail it."""
 
+    takes_long: ClassVar[bool] = False
+    """Whether a score takes a good part of a millisecond of a processor, and more of a long answer."""
+
     runs_code: ClassVar[bool] = False
     """Whether it runs code of the repository."""
 
@@ -237,9 +240,11 @@ class ScorerPolicy(Strict):
         """
         raise NotImplementedError
 
-    @property
-    def stands_alone(self) -> bool:
-        return type(self).ready is not ScorerPolicy.ready
+    @classmethod
+    def stands_alone(cls) -> bool:
+        """Whether it needs nothing but an answer and its case."""
+        knows_others = cls.beside is not ScorerPolicy.beside or cls.judges_scores
+        return cls.ready is not ScorerPolicy.ready and not knows_others
 
     def bind(self, resources: Resources) -> Scoring:  # noqa: ARG002 - of those that stand alone, none
         """The scorer, ready; raises InputError for a file or pattern that cannot be used."""

@@ -52,6 +52,7 @@ class Language(Comparing):
     """Told by py3langid, offline. Of a short text it cannot be told: that passes, and the reason says so."""
 
     default_dimension: ClassVar[str] = "behaviour"
+    takes_long: ClassVar[bool] = True
     type: Literal["language"]
     language: Code | None = None
     """The one that all answers should be in, as in `de`; without it, that of the case."""

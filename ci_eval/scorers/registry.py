@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from importlib import import_module
 
@@ -113,6 +113,7 @@ class ScorerSet:
 
     shared: tuple[Scorer, ...]
     by_case: Mapping[str, tuple[Scorer, ...]]
+    _found: dict[str, tuple[Case, tuple[Scorer, ...]]] = field(default_factory=dict, repr=False, compare=False)
 
     def dimensions(self) -> tuple[str, ...]:
         """In the order in which the config names them."""
@@ -127,8 +128,13 @@ class ScorerSet:
         return ScorerSet(tuple(filter(_is_free, self.shared)), by_case)
 
     def for_case(self, case: Case) -> tuple[Scorer, ...]:
-        own = self.by_case.get(case.id, ())
-        return (*(scorer for scorer in self.shared if scorer.policy.applies(case)), *own)
+        """Those that have something to say about a case. It is found once: telling may take reading its texts."""
+        known, found = self._found.get(case.id, (None, ()))
+        if known is not case:
+            own = self.by_case.get(case.id, ())
+            found = (*(scorer for scorer in self.shared if scorer.policy.applies(case)), *own)
+            self._found[case.id] = case, found
+        return found
 
     def bind(self, resources: Resources, memory: ScoreMemory | None = None) -> Mapping[str, BoundScorer]:
         """Every scorer by name, ready; raises InputError for a file or pattern that cannot be used."""

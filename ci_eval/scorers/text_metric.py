@@ -28,6 +28,7 @@ class TextMetric(WithReferences):
     """A graded comparison of texts: it passes at `pass_at`."""
 
     default_dimension: ClassVar[str] = "output_quality"
+    takes_long: ClassVar[bool] = True
     pass_at: PassAt
     """The least score that passes."""
 

@@ -125,7 +125,7 @@ def callers(*names: str) -> set[str]:
 
 
 def test_two_doors_start_processes() -> None:
-    """git's, and the one for the code that a `command` or `python` target of main's policy names."""
+    """git's, and the one for the code that a `command` or `python` target of main's policy names, and for workers."""
     assert users("subprocess", "multiprocessing", "pty", "asyncio") == {"git", "child"}
     assert callers("Popen") == {"child"}
     assert callers("system", "popen", "execv", "spawnv", "posix_spawn") == set()
@@ -133,6 +133,7 @@ def test_two_doors_start_processes() -> None:
     assert {name for name in NAMES if "child" in ours(name)} == {
         "runner.answering",
         "providers.pipe",
+        "scorers.aside",
         "scorers.schema_check",
     }
 
@@ -232,6 +233,7 @@ def test_the_environment_is_read_at_the_roof_only() -> None:
         "child",
         "kernel",
         "providers.minilm",
+        "scorers.aside_worker",
         "scorers.schema_worker",
         "targets.python_runner",
     }
