@@ -119,11 +119,14 @@ def _the_judge(suite: Suite, judges: Sequence[BoundScorer], wanted: str | None) 
 
 def _read(suite: Suite, bound: BoundScorer, path: Path | None, run_file: Path | None) -> Labels:
     from ci_eval import records
+    from ci_eval.errors import UsageError
     from ci_eval.evaluation.labelled import Labels
     from ci_eval.scorers.judge import Judge
 
     policy = bound.scorer.policy
     assert isinstance(policy, Judge), "the suite's judges"  # noqa: S101
+    if policy.is_pairwise:
+        raise UsageError(f"the judge {bound.scorer.name} compares answers; people's labels of pairs are not read yet")
     found = Labels(policy, [one.name for one in policy.read_rubric(suite.snapshot).criteria])
     if path is not None:
         found.read(path, suite.golden.cases)

@@ -69,7 +69,7 @@ class Labels:
             case = self._case(label, golden, row)
             marks = label.label if isinstance(label.label, dict) else {OVERALL: label.label}
             for name, mark in marks.items():
-                problem = self._add(case, part_of(self.judge, label.output), name, label.rater or "", mark)
+                problem = self._add(case, part_of(self.judge.field, label.output), name, label.rater or "", mark)
                 if problem:
                     raise row.error(("label",), *problem)
 
