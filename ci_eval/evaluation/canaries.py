@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.recited import recite
 from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.records import Record
 from ci_eval.runner.cache import FIRST_FRESH
 from ci_eval.runner.recital import Given, part_of, with_reference
@@ -35,7 +36,7 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
     canaries = policy.read_rubric(suite.snapshot).rubric.canaries
     if not canaries:
         return
-    given = [_given(number, canary, policy) for number, canary in enumerate(canaries, start=1)]
+    given = _given_by(policy, canaries)
     # Never out of the cache, by its number: it is today's judge that counts.
     records = recite(bound, suite, session, given, FIRST_FRESH, "canaries of")
     for number, canary in enumerate(canaries, start=1):
@@ -45,6 +46,19 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
                 f'suite {suite.name}: the judge "{bound.scorer.name}" cannot be relied on: {problem} '
                 f"canary {number} of {policy.rubric}; correct the rubric, or choose another model to judge"
             )
+
+
+def _given_by(policy: Judge, canaries: Sequence[Canary]) -> list[Given]:
+    """The answers that a judge is to know, as it looks at them."""
+    return [_given(number, canary, policy) for number, canary in enumerate(canaries, start=1)]
+
+
+def canaries_take(suite: Suite, bound: BoundScorer) -> Cost:
+    """What asking a judge about its canaries will take."""
+    policy = bound.scorer.policy
+    assert isinstance(policy, Judge), "the suite's judges"  # noqa: S101
+    given = _given_by(policy, policy.read_rubric(suite.snapshot).rubric.canaries)
+    return sum((bound.takes(one.case, len(one.answer)) for one in given), NOTHING)
 
 
 def _given(number: int, canary: Canary, policy: Judge) -> Given:

@@ -18,8 +18,7 @@ from ci_eval.golden.cases import Case, CaseId, Expected, Input
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, Strict, each_row, read_file, validate
 from ci_eval.records import Record, Run
-from ci_eval.runner.recital import Given, part_of
-from ci_eval.scorers.base import MISSING, Answer, as_text
+from ci_eval.runner.recital import Given, part_of, part_recorded
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import LEAST, MOST, OVERALL, CriterionName
@@ -77,7 +76,7 @@ class Labels:
         """Add what golden cases' own `human` says of a run's first answers."""
         names = {**{name: name for name in self.criteria}, dimension: OVERALL}
         for record in run.records:
-            case, said = golden.get(record.case), self._judged_part(record)
+            case, said = golden.get(record.case), part_recorded(self.judge, record)
             if case is None or record.repeat or said is None:
                 continue
             for name, value in case.human.items():
@@ -85,15 +84,6 @@ class Labels:
                     problem = self._add(case, said, names[name], "human", self._mark(value))
                     if problem:
                         raise InputError(f'the case "{case.id}": {problem[0]}', remedy=problem[1])
-
-    def _judged_part(self, record: Record) -> str | None:
-        """What the judge looks at of an answer; None where it has nothing to look at."""
-        if record.output is None:
-            return None
-        seen = self.judge.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
-        if seen is None or (found := seen.field(self.judge.field)) is MISSING:
-            return None
-        return as_text(found)
 
     def _mark(self, value: float) -> str | int:
         """A number of a golden case as a mark: of a binary judge 1 and 0."""

@@ -9,8 +9,9 @@ from decimal import Decimal
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Reply, Request, Usage
+from ci_eval.records import Record
 from ci_eval.runner.evaluator import Evaluator, Job
-from ci_eval.scorers.base import MISSING, Answer, as_text
+from ci_eval.scorers.base import MISSING, Answer, ScorerPolicy, as_text
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
 from ci_eval.targets.prompt import Prompt
 from ci_eval.text import JSON, Untrusted
@@ -60,6 +61,16 @@ def part_of(field: str | None, written: str) -> str:
     """What is looked at of an answer that somebody wrote down: its field, where it is there, or else all of it."""
     found = Answer(written).field(field)
     return written if found is MISSING else as_text(found)
+
+
+def part_recorded(policy: ScorerPolicy, record: Record) -> str | None:
+    """The same of a stored answer; None where it has nothing that could be looked at."""
+    if record.output is None:
+        return None
+    seen = policy.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
+    if seen is None or (found := seen.field(policy.field)) is MISSING:
+        return None
+    return as_text(found)
 
 
 def holding(field: str | None, part: str) -> JSON:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -122,31 +122,35 @@ class Judge(WithReferences):
     def read_rubric(self, snapshot: Snapshot) -> ReadRubric:
         return rubric.load(snapshot, self.rubric, self.scale, self.mode)
 
+    def of_whole_answers(self) -> Judge:
+        """The same, looking at nothing but the whole of an answer and of what the case expects."""
+        return self.model_copy(update={"field": None, "against": None, "step": None})
+
     def bind_asking(self, resources: Resources) -> Asking:
+        if self.is_pairwise:
+            return self.bind_comparing(resources)
         read = self.read_rubric(resources.snapshot)
-        asker = resources.asker(self.provider, self.model, partial(self._wanted, read))
-        bench = self._pair_bench(read, asker) if self.is_pairwise else Bench(self, read, asker)
+        asker = self._asker(resources, judge_words.reply_schema(read, self.scale))
+        bench = Bench(self, read, asker)
         return Asking(bench.score, bench.takes, draws=True, identity=self._identity(asker))
 
-    def _pair_bench(self, read: ReadRubric, asker: Asker) -> PairBench:
-        return PairBench(read, asker, self.votes, self.least, self.field, self.references)
+    def bind_comparing(self, resources: Resources) -> Asking:
+        """As a pairwise judge, whatever the mode."""
+        read = self.read_rubric(resources.snapshot)
+        asker = self._asker(resources, pair_words.reply_schema(read))
+        least = self.least if self.is_pairwise else TIE
+        bench = PairBench(read, asker, self.votes, least, self.field, self.references)
+        return Asking(bench.score, bench.takes, draws=True, identity=self._identity(asker))
+
+    def _asker(self, resources: Resources, schema: Mapping[str, Any]) -> Asker:
+        held = held_to(schema) if self.structured else {}
+        return resources.asker(self.provider, self.model, lambda api: {**self.parameters.of(self.model, api), **held})
 
     def _identity(self, asker: Asker) -> str:
         """What of a judge a calibration holds for, besides the rubric."""
         version = pair_words.VERSION if self.is_pairwise else judge_words.VERSION
         keys = [self.mode, self.scale, self.votes, str(self.pass_at), self.field, self.against]
         return hashlib.sha256(canonical([version, asker.identity, *keys]).encode()).hexdigest()
-
-    def _wanted(self, read: ReadRubric, api: str) -> Mapping[str, Any]:
-        """The parameters of each request."""
-        given = self.parameters.of(self.model, api)
-        if not self.structured:
-            return given
-        pairwise = self.is_pairwise
-        return {
-            **given,
-            **held_to(pair_words.reply_schema(read) if pairwise else judge_words.reply_schema(read, self.scale)),
-        }
 
     def share(self, value: float) -> float:
         """A criterion's value as a part of a score, in the mode `rubric`."""
