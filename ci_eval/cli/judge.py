@@ -124,14 +124,11 @@ def _the_suite(suites: Sequence[Suite]) -> Suite:
 
 def _read(suite: Suite, bound: BoundScorer, path: Path | None, run_file: Path | None) -> Labels:
     from ci_eval import records
-    from ci_eval.errors import UsageError
     from ci_eval.evaluation.labelled import Labels
     from ci_eval.scorers.judge import Judge
 
     policy = bound.scorer.policy
     assert isinstance(policy, Judge), "the suite's judges"  # noqa: S101
-    if policy.is_pairwise:
-        raise UsageError(f"the judge {bound.scorer.name} compares answers; people's labels of pairs are not read yet")
     found = Labels(policy, [one.name for one in policy.read_rubric(suite.snapshot).criteria])
     if path is not None:
         found.read(path, suite.golden.cases)
@@ -214,7 +211,7 @@ def _about(count: Count, width: float) -> Iterator[str]:
 def _matrix(table: Sequence[Sequence[int]]) -> str:
     from tabulate import tabulate
 
-    words = ["fail", "pass"] if len(table) == 2 else [str(number) for number in range(1, len(table) + 1)]
+    words = [_name(place, len(table)) for place in range(len(table))]
     rows = [[f"people: {word}", *map(str, row)] for word, row in zip(words, table, strict=True)]
     return tabulate(rows, ["", *(f"judge: {word}" for word in words)], disable_numparse=True)
 
@@ -249,7 +246,17 @@ def _differing(count: Count) -> Iterator[str]:
 
 def _word(place: int, count: Count) -> str:
     found = count.compared
-    return ("fail", "pass")[place] if found and len(found.table) == 2 else str(place + 1)
+    assert found is not None, "only such are counted"  # noqa: S101
+    return _name(place, len(found.table))
+
+
+def _name(place: int, size: int) -> str:
+    """A place on a scale of so many: of two answers, of pass and fail, or of whole numbers."""
+    from ci_eval.evaluation.labelled import PREFERENCES
+
+    if size == len(PREFERENCES):
+        return PREFERENCES[place]
+    return ("fail", "pass")[place] if size == 2 else str(place + 1)
 
 
 def _share(share: Share | None) -> str:
