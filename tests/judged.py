@@ -52,6 +52,12 @@ canaries:
   - {input: Where is it?, output: Good day! Your parcel is near., expect: pass}
   - {input: Where is it?, output: No idea., expect: fail, criterion: tone}
 """
+PAIR_CANARIES = """\
+canaries:
+  - {input: Where is it?, output: Good day! It is near., reference: It is near., expect: better}
+  - {input: Where is it?, output: No idea., reference: Good day! No idea., expect: worse, criterion: tone}
+"""
+PAIRWISE = ", mode: pairwise"
 CASES = 6
 KEYS = {"HOUSE_KEY": Secret(KEY)}
 
@@ -87,6 +93,39 @@ def the_answer(asked: Asked) -> str:
     answer = json.loads(quoted)
     assert isinstance(answer, str)
     return answer
+
+
+def the_answers(asked: Asked) -> tuple[str, str]:
+    """A and B, as a pairwise judge reads them."""
+    found = []
+    for name in "AB":
+        lead, opening, quoted, closing = next(
+            part for part in user(asked).split("\n\n") if part.startswith(f"Answer {name} is")
+        ).split("\n")
+        assert opening == closing
+        assert opening in lead
+        found.append(json.loads(quoted))
+    return found[0], found[1]
+
+
+PairVerdict = Callable[[str, str], Answer]
+"""What the judge says of A and B."""
+
+
+def choosing(**better: str) -> Answer:
+    """A pairwise verdict in the form that was asked for."""
+    return said(json.dumps({name: {"reason": "because", "better": one} for name, one in better.items()}))
+
+
+def the_greeting(a: str, b: str) -> Answer:
+    """A pairwise judge that is right."""
+    greets = ["Good day" in one for one in (a, b)]
+    return choosing(tone="tie" if greets[0] == greets[1] else "A" if greets[0] else "B")
+
+
+def pairing(verdict: PairVerdict, target: Callable[[Asked], str] | None = None) -> Behaviour:
+    answers = target or polite
+    return lambda asked: verdict(*the_answers(asked)) if is_judge(asked) else said(answers(asked))
 
 
 def polite(asked: Asked) -> str:
@@ -167,3 +206,17 @@ class Desk:
 
 def cell(record: Record, scorer: str = "judge") -> CellResult:
     return next(one for one in record.cells if one.scorer == scorer)
+
+
+def outside_code(markdown: str) -> str:
+    """What GitHub would read as markup: without fences and code spans."""
+    lines, fence = [], ""
+    for line in markdown.split("\n"):
+        ticks = line[: len(line) - len(line.lstrip("`"))]
+        if fence:
+            fence = "" if line == fence else fence
+        elif len(ticks) >= 3:
+            fence = ticks
+        else:
+            lines.append("".join(part for number, part in enumerate(line.split("`")) if number % 2 == 0))
+    return "\n".join(lines)

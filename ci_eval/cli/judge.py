@@ -18,16 +18,29 @@ if TYPE_CHECKING:
     from ci_eval.evaluation.suite import Suite
     from ci_eval.figures.agreement import Estimate, Share
     from ci_eval.figures.calibration import Calibration
-    from ci_eval.plan.subset import Cost
     from ci_eval.scorers.registry import BoundScorer
 
 _SHOWN = 20
 """Answers over which judge and people differ, on a terminal."""
 
 
-@click.group()
+class _Commands(click.Group):
+    """Loads the other of its commands when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "compare"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "compare":
+            from ci_eval.cli.judge_compare import compare
+
+            return compare
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands)
 def judge() -> None:
-    """Compare a judge with people."""
+    """Compare a judge with people, and let it compare runs."""
 
 
 @judge.command()
@@ -68,6 +81,7 @@ def calibrate(
     from dataclasses import replace
 
     from ci_eval import config, snapshot
+    from ci_eval.cli.judging import tell_cost, the_judge
     from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
     from ci_eval.errors import UsageError
     from ci_eval.evaluation.labelled import counts
@@ -79,12 +93,13 @@ def calibrate(
     policy = config.load(at, config_path)
     suite = _the_suite([Suite.load(policy, at, name) for name in chosen_suites(policy, wanted)])
     if dry_run:
-        bound = _the_judge(suite, suite.judges(no_keys(required_keys(policy))), scorer)
-        _tell_cost(_read(suite, bound, labels, run_file), bound, as_json=as_json)
+        bound = the_judge(suite, suite.judges(no_keys(required_keys(policy))), scorer)
+        found = _read(suite, bound, labels, run_file)
+        tell_cost(found.takes(bound), len(found.answers), "labelled answers", "answers", as_json=as_json)
         return 0
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
     shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
-    bound = _the_judge(suite, suite.judges(shared.keys, cache), scorer)
+    bound = the_judge(suite, suite.judges(shared.keys, cache), scorer)
     found = _read(suite, bound, labels, run_file)
     judged = found.judged(bound, suite, shared)
     every = counts(found.judge, found.criteria, judged)
@@ -104,16 +119,6 @@ def _the_suite(suites: Sequence[Suite]) -> Suite:
         names = ", ".join(suite.name for suite in found)
         raise UsageError(f"several suites have a judge; choose one with --suite ({names})" if found else
                          "no suite has a scorer of type judge")  # fmt: skip
-    return found[0]
-
-
-def _the_judge(suite: Suite, judges: Sequence[BoundScorer], wanted: str | None) -> BoundScorer:
-    from ci_eval.errors import UsageError
-
-    found = [bound for bound in judges if wanted in (None, bound.scorer.name)]
-    if len(found) != 1:
-        names = ", ".join(bound.scorer.name for bound in judges)
-        raise UsageError(f"choose one of the judges of the suite {suite.name} with --scorer ({names})")
     return found[0]
 
 
@@ -170,21 +175,6 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def _tell_cost(labels: Labels, bound: BoundScorer, *, as_json: bool) -> None:
-    from ci_eval.report.numbers import dollars
-
-    cost: Cost = labels.takes(bound)
-    if as_json:
-        click.echo(json.dumps({"answers": len(labels.answers), "calls": cost.scoring, "tokens_in": cost.tokens_in,
-                               "tokens_out": cost.tokens_out, "usd": cost.usd}))  # fmt: skip
-        return
-    usd = "an unknown price" if cost.usd is None else f"about {dollars(cost.usd)}"
-    click.echo(
-        f"{len(labels.answers):,} labelled answers: at most {cost.scoring:,.0f} calls, "
-        f"{cost.tokens_in:,.0f} tokens in, {cost.tokens_out:,.0f} out, {usd}. Nothing was asked."
-    )
-
-
 def _lines(kept: Calibration, every: Sequence[Count], width: float) -> Iterator[str]:
     yield f"{kept.answers:,} labelled answers, judged by {log(kept.model)}"
     for count in every:
@@ -221,7 +211,7 @@ def _about(count: Count, width: float) -> Iterator[str]:
 def _matrix(table: Sequence[Sequence[int]]) -> str:
     from tabulate import tabulate
 
-    words = ["fail", "pass"] if len(table) == 2 else [str(number) for number in range(1, len(table) + 1)]
+    words = [_name(place, len(table)) for place in range(len(table))]
     rows = [[f"people: {word}", *map(str, row)] for word, row in zip(words, table, strict=True)]
     return tabulate(rows, ["", *(f"judge: {word}" for word in words)], disable_numparse=True)
 
@@ -256,7 +246,17 @@ def _differing(count: Count) -> Iterator[str]:
 
 def _word(place: int, count: Count) -> str:
     found = count.compared
-    return ("fail", "pass")[place] if found and len(found.table) == 2 else str(place + 1)
+    assert found is not None, "only such are counted"  # noqa: S101
+    return _name(place, len(found.table))
+
+
+def _name(place: int, size: int) -> str:
+    """A place on a scale of so many: of two answers, of pass and fail, or of whole numbers."""
+    from ci_eval.evaluation.labelled import PREFERENCES
+
+    if size == len(PREFERENCES):
+        return PREFERENCES[place]
+    return ("fail", "pass")[place] if size == 2 else str(place + 1)
 
 
 def _share(share: Share | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median_low
+from statistics import median_high, median_low
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -18,14 +18,17 @@ from ci_eval.golden.cases import Case, CaseId, Expected, Input
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, Strict, each_row, read_file, validate
 from ci_eval.records import Record, Run
-from ci_eval.runner.recital import Given, part_of
-from ci_eval.scorers.base import MISSING, Answer, as_text
+from ci_eval.runner.recital import Given, part_of, part_recorded, with_reference
 from ci_eval.scorers.judge import Judge
+from ci_eval.scorers.preference import TIE
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import LEAST, MOST, OVERALL, CriterionName
 from ci_eval.text import Untrusted, canonical
 
-Mark = Literal["pass", "fail"] | Annotated[int, Field(ge=LEAST, le=MOST)]
+Word = Literal["pass", "fail", "worse", "tie", "better"]
+Mark = Word | Annotated[int, Field(ge=LEAST, le=MOST)]
+PREFERENCES: tuple[Word, ...] = ("worse", "tie", "better")
+"""What a pairwise judge and people say of an answer beside its reference, in this order."""
 Rater = Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._@-]{1,64}$")]
 
 
@@ -37,10 +40,13 @@ class LabelRow(Strict):
     input: Input | None = None
     output: Annotated[str, Field(max_length=100_000)]
     label: Mark | dict[CriterionName, Mark]
-    """Of all together, or by criterion: `pass`, `fail`, or a whole number from 1 to 5."""
+    """Of all together, or by criterion: `pass`, `fail`, or a whole number from 1 to 5; of an answer beside a reference
+    `better`, `worse` or `tie`."""
     rater: Rater | None = None
     """Who said it; needed where several people labelled the same answer."""
     expected: Expected | None = None
+    reference: Annotated[str, Field(max_length=100_000)] | None = None
+    """For a pairwise judge: what `output` is better or worse than; without it, the golden case's."""
     context: list[Untrusted] = Field(default_factory=list)
 
 
@@ -69,7 +75,7 @@ class Labels:
             case = self._case(label, golden, row)
             marks = label.label if isinstance(label.label, dict) else {OVERALL: label.label}
             for name, mark in marks.items():
-                problem = self._add(case, part_of(self.judge, label.output), name, label.rater or "", mark)
+                problem = self._add(case, part_of(self.judge.field, label.output), name, label.rater or "", mark)
                 if problem:
                     raise row.error(("label",), *problem)
 
@@ -77,8 +83,8 @@ class Labels:
         """Add what golden cases' own `human` says of a run's first answers."""
         names = {**{name: name for name in self.criteria}, dimension: OVERALL}
         for record in run.records:
-            case, said = golden.get(record.case), self._judged_part(record)
-            if case is None or record.repeat or said is None:
+            case, said = golden.get(record.case), part_recorded(self.judge, record)
+            if case is None or record.repeat or said is None or not self.judge.applies(case):
                 continue
             for name, value in case.human.items():
                 if name in names:
@@ -86,22 +92,26 @@ class Labels:
                     if problem:
                         raise InputError(f'the case "{case.id}": {problem[0]}', remedy=problem[1])
 
-    def _judged_part(self, record: Record) -> str | None:
-        """What the judge looks at of an answer; None where it has nothing to look at."""
-        if record.output is None:
-            return None
-        seen = self.judge.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
-        if seen is None or (found := seen.field(self.judge.field)) is MISSING:
-            return None
-        return as_text(found)
-
     def _mark(self, value: float) -> str | int:
-        """A number of a golden case as a mark: of a binary judge 1 and 0."""
+        """A number of a golden case as a mark: of a binary judge 1 and 0, of a pairwise one 0.5, too."""
+        if self.judge.is_pairwise:
+            return PREFERENCES[int(2 * value)] if value in (0, 0.5, 1) else -1
         if self.judge.scale == "binary" and value in (0, 1):
             return "pass" if value else "fail"
         return int(value) if value == int(value) else -1
 
     def _case(self, label: LabelRow, golden: Mapping[str, Case], row: Document) -> Case:
+        """Its reference as a pairwise judge gets it."""
+        case, path = self._asked(label, golden, row), self.judge.reference_path
+        if not self.judge.is_pairwise and label.reference is not None:
+            raise row.error(("reference",), "a reference, for a judge of single answers", "remove it")
+        if label.reference is not None:
+            case = with_reference(case, path, label.reference)
+        if not self.judge.applies(case):
+            raise row.error((), "no reference answer to compare with", 'add "reference"')
+        return case
+
+    def _asked(self, label: LabelRow, golden: Mapping[str, Case], row: Document) -> Case:
         if label.case is not None:
             if label.case not in golden:
                 raise row.error(("case",), f'no golden case "{label.case}"', "write its input instead")
@@ -114,8 +124,9 @@ class Labels:
         """What is wrong with a mark, and what to write instead; None where it was added."""
         if name not in {*self.criteria, OVERALL}:
             return f'the rubric has no criterion "{name}"', f"write one of {', '.join(self.criteria)}"
-        if isinstance(mark, int) and (self.judge.scale == "binary" or not LEAST <= mark <= MOST):
-            return f"{mark} is no mark of its judge's scale, {self.judge.scale}", f"write {self._scale_words()}"
+        if mark not in self._scale:
+            called = "pairwise" if self.judge.is_pairwise else self.judge.scale
+            return f"{mark} is no mark of its judge's scale, {called}", f"write {self._scale_words()}"
         key = canonical([case.model_dump(include={"input", "expected", "context"}), answer])
         known = self.answers.setdefault(key, Labelled(case, answer))
         given = known.marks.setdefault(name, {})
@@ -124,7 +135,15 @@ class Labels:
         given[rater] = mark
         return None
 
+    @property
+    def _scale(self) -> tuple[Mark, ...]:
+        if self.judge.is_pairwise:
+            return PREFERENCES
+        return ("pass", "fail") if self.judge.scale == "binary" else ("pass", "fail", *range(LEAST, MOST + 1))
+
     def _scale_words(self) -> str:
+        if self.judge.is_pairwise:
+            return "better, worse or tie"
         return "pass or fail" if self.judge.scale == "binary" else f"a whole number from {LEAST} to {MOST}"
 
     # --- the judge is asked -------------------------------------------------------------------------------------------
@@ -211,13 +230,15 @@ class Count:
     def _marks(self, labelled: Labelled) -> list[int]:
         """People's marks as places on the scale, in the order of their names."""
         marks = [mark for _, mark in sorted(labelled.marks.get(self.name, {}).items())]
+        if self.judge.is_pairwise:
+            return [PREFERENCES.index(mark) for mark in marks]
         if not self._in_words():
             return [int(mark) - LEAST for mark in marks]
         return [int(self._passes(mark)) for mark in marks]
 
     def _settled(self, labelled: Labelled) -> int | None:
         marks = self._marks(labelled)
-        if not marks or (self._size() == 2 and 2 * sum(marks) == len(marks)):
+        if not marks or (self._size() <= len(PREFERENCES) and median_low(marks) != median_high(marks)):
             return None
         return median_low(marks)
 
@@ -225,6 +246,9 @@ class Count:
         (cell,) = record.cells
         value = float(cell.score if self.name == OVERALL else cell.parts[self.name])
         passed = cell.passed if self.name == OVERALL else value >= self.judge.threshold
+        if self.judge.is_pairwise:
+            place = 1 + (value > TIE) - (value < TIE)
+            return Pair(settled, place, settled / 2 >= self.judge.threshold, passed)
         if self._size() == 2:
             return Pair(settled, int(passed), bool(settled), passed)
         place = int(value * (MOST - LEAST) + 0.5)  # a mean of criteria, to the nearest mark
@@ -240,6 +264,8 @@ class Count:
         )
 
     def _size(self) -> int:
+        if self.judge.is_pairwise:
+            return len(PREFERENCES)
         return 2 if self._in_words() else MOST - LEAST + 1
 
     def _people(self) -> list[list[int]] | None:

@@ -153,6 +153,16 @@ class Suite:
         alike = {(one.scorer.dimension, one.scorer.policy.files(), one.identity): one for one in reversed(found)}
         return list(alike.values())[::-1]
 
+    def comparing(
+        self, judge: BoundScorer, keys: Mapping[str, Secret], cache: ResponseCache | None = None
+    ) -> BoundScorer:
+        """A judge by whose rubric any two answers are compared: that of the evaluator, and a case's `expected`."""
+        policy = judge.scorer.policy
+        assert isinstance(policy, Judge), "a suite's judges"  # noqa: S101
+        whole = policy.of_whole_answers()
+        resources = Supply(self.config, self.name, self.snapshot, keys, cache).resources()
+        return BoundScorer(replace(judge.scorer, policy=whole), whole.bind_comparing(resources), ScoreMemory())
+
     @cached_property
     def judge_facts(self) -> tuple[JudgeFact, ...]:
         """What is known of them; raises InputError for a calibration that is none."""

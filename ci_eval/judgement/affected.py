@@ -22,7 +22,7 @@ from ci_eval.judgement.rerun import Reruns
 from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
 from ci_eval.outcome.data import data
-from ci_eval.outcome.judges import judge_warnings
+from ci_eval.outcome.judges import about_order, judge_warnings
 from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
 from ci_eval.plan.subset import LEAST_CASES, NOTHING, Plan
 from ci_eval.records import Record, scoring_calls
@@ -155,7 +155,8 @@ class Judgement:
         leaks, leaked_before = explain.leaks([*suite.golden.cases.values(), *added], base, candidate)
         same = len(prepared.same) == len(suite.golden.cases)
         warnings = explain.warnings(suite, prepared.change, candidate, same_requests=same, leaked_before=leaked_before)
-        about_judges = map(Untrusted, judge_warnings(suite, candidate))
+        judged = (*comparison.base.values(), *comparison.candidate.values())
+        about_judges = map(Untrusted, (*judge_warnings(suite, candidate), *about_order(suite, judged)))
         new_cases = self._run_new(added)
         return SuiteOutcome(
             suite=suite.name,

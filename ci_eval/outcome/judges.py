@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from ci_eval.evaluation.suite import Side, Suite
 from ci_eval.figures.calibration import JudgeFact
+from ci_eval.figures.leaning import Leaning
+from ci_eval.records import Record
 from ci_eval.scorers.judge import Judge
 
 _FAMILIES = {
@@ -48,6 +50,20 @@ def _about(fact: JudgeFact, evaluated: str) -> Iterable[str]:
         yield f'the judge "{name}" was never compared with people; label some answers and run ci-eval judge calibrate'
     if not fact.canaries:
         yield f'the rubric {rubric} of the judge "{name}" has no canaries: one that passes everything goes unnoticed'
+
+
+def about_order(suite: Suite, records: Iterable[Record]) -> Iterator[str]:
+    """Of pairwise judges: where what they say hangs much on the order in which two answers stand."""
+    cells = [cell for record in records for cell in record.cells]
+    for fact in suite.judge_facts:
+        if not fact.policy.is_pairwise:
+            continue
+        found = Leaning.of(cell.parts for cell in cells if cell.scorer == fact.scorer)
+        if found.notable:
+            yield (
+                f'the judge "{fact.scorer}" said another thing in the other order in {found.swayed} of '
+                f"{found.comparisons} comparisons{found.words}; each counts as a tie"
+            )
 
 
 def relation(judge: str, evaluated: str) -> str | None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Reply, Request, Usage
+from ci_eval.records import Record
 from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.scorers.base import MISSING, Answer, ScorerPolicy, as_text
 from ci_eval.scorers.registry import BoundScorer, ScorerSet
@@ -50,24 +51,40 @@ class Given:
 def reciting(bound: BoundScorer, given: Iterable[Given], concurrency: int) -> Evaluator:
     """Known answers, each of a case of its own, under one scorer."""
     policy = bound.scorer.policy
-    recital = Recital({one.case.id: _holding(policy.field, one.answer) for one in given})
+    recital = Recital({one.case.id: as_text(holding(policy.field, one.answer)) for one in given})
     scorer = replace(bound.scorer, policy=policy.model_copy(update={"step": None}))
     by_name = {scorer.name: replace(bound, scorer=scorer)}
     return Evaluator(recital, recital, ScorerSet((scorer,), {}), by_name, concurrency, lambda _: Decimal(0))
 
 
-def part_of(policy: ScorerPolicy, written: str) -> str:
-    """What a scorer looks at of an answer that somebody wrote down: its field, where it is there, or else all of it."""
-    found = Answer(written).field(policy.field)
+def part_of(field: str | None, written: str) -> str:
+    """What is looked at of an answer that somebody wrote down: its field, where it is there, or else all of it."""
+    found = Answer(written).field(field)
     return written if found is MISSING else as_text(found)
 
 
-def _holding(field: str | None, part: str) -> str:
-    """An answer whose field this is; without a field, itself."""
+def part_recorded(policy: ScorerPolicy, record: Record) -> str | None:
+    """The same of a stored answer; None where it has nothing that could be looked at."""
+    if record.output is None:
+        return None
+    seen = policy.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
+    if seen is None or (found := seen.field(policy.field)) is MISSING:
+        return None
+    return as_text(found)
+
+
+def holding(field: str | None, part: str) -> JSON:
+    """A value whose field this is; without a field, itself."""
     whole: JSON = part
     for name in reversed(field.split(".") if field else ()):
         whole = {name: whole}
-    return as_text(whole)
+    return whole
+
+
+def with_reference(case: Case, path: str | None, reference: str) -> Case:
+    """A case whose reference answer, which stands at this path of what it expects, somebody wrote down."""
+    expected = Untrusted(holding(path, part_of(path, reference)))
+    return case.model_copy(update={"expected": expected})
 
 
 def jobs(given: Iterable[Given], repeat: int) -> list[Job]:

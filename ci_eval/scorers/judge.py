@@ -1,10 +1,8 @@
-"""`judge`: a model grades the answer by a rubric."""
+"""`judge`: a model grades the answer by a rubric, or compares it with the case's reference answer by one."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,42 +14,33 @@ from pydantic import Field, model_validator
 from ci_eval.config import Name, RepoPath
 from ci_eval.golden.cases import Case
 from ci_eval.plan.subset import Cost
-from ci_eval.providers.base import Message, ProviderError
-from ci_eval.reader import Strict, wrong
-from ci_eval.scorers import judge_words, rubric
-from ci_eval.scorers.base import MISSING, Answer, Asker, Asking, Resources, Score, ScorerPolicy, as_text, binary
+from ci_eval.providers.base import Message
+from ci_eval.reader import wrong
+from ci_eval.scorers import judge_words, pair_words, rubric
+from ci_eval.scorers.base import MISSING, Answer, Asker, Asking, Resources, Score, as_text, binary
 from ci_eval.scorers.errand import Errand
-from ci_eval.scorers.judge_words import NoVerdictError, Ruling
-from ci_eval.scorers.rubric import LEAST, MOST, CriterionName, ReadRubric, Scale
+from ci_eval.scorers.judge_asking import (
+    TOKENS_A_CRITERION,
+    Votes,
+    agreement,
+    refuse_too_long,
+    settled,
+    verdict,
+    votes,
+)
+from ci_eval.scorers.judge_pair import PairBench
+from ci_eval.scorers.judge_parameters import JudgeParameters, held_to
+from ci_eval.scorers.judge_words import LONGEST_ANSWER, Ruling
+from ci_eval.scorers.preference import TIE
+from ci_eval.scorers.references import WithReferences
+from ci_eval.scorers.rubric import LEAST, MOST, CriterionName, Mode, ReadRubric, Scale
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import Untrusted, canonical
 
-_LONGEST_ANSWER = 100_000
-"""Characters that are judged; no longer answer is."""
-_MAX_TOKENS, _MAX_TOKENS_WITH_THOUGHTS = 2000, 8000
-_TOKENS_A_CRITERION = 60
-"""A guess, for plans alone."""
 _MOST_VOTES = 9
-# OpenAI's models that think: they refuse a temperature, and want their limit by another name.
-_THINKS = re.compile(r"(openai/)?(o[1-9]|gpt-[5-9])")
-# Anthropic's last models that take a temperature; later ones answer it with an error.
-_CLAUDE_WITH_TEMPERATURE = re.compile(r"claude-(3|[a-z]+-4(-[0-6])?(-[0-9]{8})?$)")
-_NO_VERDICT = "the judge gave no verdict in the form that was asked for"
 
 
-class JudgeParameters(Strict):
-    """How the judge is asked. Left out: temperature 0, where the model is known to take one."""
-
-    temperature: Annotated[int | float, Field(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    top_p: Annotated[int | float, Field(gt=0, le=1)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-
-
-class Judge(ScorerPolicy):
+class Judge(WithReferences):
     """Every criterion of the rubric is ruled on; the reply has to be exactly the JSON object that was asked for.
 
     A reply that is anything else is no score: it is asked for once more, and then the case is lost.
@@ -64,10 +53,15 @@ class Judge(ScorerPolicy):
     model: Annotated[str, Field(min_length=1, max_length=200)]
     rubric: RepoPath
     """YAML or markdown of main, with the criteria: docs/judge.md has its keys."""
+    mode: Mode = "rubric"
+    """`pairwise`: the answer is compared with the case's reference answer (`expected`, or its part by `against` or
+    `field`), in both orders, by a judge that is not told which is which. Of each criterion, better in both orders is 1,
+    worse in both 0, anything else a tie: 0.5; the score is their mean."""
     scale: Scale = "binary"
-    """What each criterion gets: pass or fail, or a whole number from 1 to 5."""
-    pass_at: Annotated[int | float, Field(gt=LEAST, le=MOST)] | None = None
-    """The least mean of the criteria that passes, on the scale 1-5; on the binary one, all of them have to pass."""
+    """What each criterion gets in the mode `rubric`: pass or fail, or a whole number from 1 to 5."""
+    pass_at: Annotated[int | float, Field(gt=0, le=MOST)] | None = None
+    """The least mean of the criteria that passes. On the scale 1-5 above 1; on the binary one there is none: all of
+    them have to pass. In the mode `pairwise` up to 1, by default 0.5: not worse than the reference."""
     votes: Annotated[int, Field(ge=1, le=_MOST_VOTES)] = 1
     """An odd number of verdicts on each answer, of which each criterion's majority or median counts."""
     parameters: JudgeParameters = JudgeParameters()
@@ -78,13 +72,42 @@ class Judge(ScorerPolicy):
     def _votes_decide(self) -> Judge:
         if self.votes % 2 == 0:
             raise wrong("an even number of votes can tie", f"write {self.votes + 1}")
-        if (self.scale == "1-5") != (self.pass_at is not None):
+        return self
+
+    @model_validator(mode="after")
+    def _pass_at_fits(self) -> Judge:
+        if self.mode == "pairwise":
+            if self.scale != "binary":
+                raise wrong("a pairwise judge says which answer is better, on no scale", "remove scale")
+            if self.pass_at is not None and self.pass_at > 1:
+                raise wrong("a pairwise judge scores from 0 to 1", "as in {mode: pairwise, pass_at: 0.5}")
+        elif (self.scale == "1-5") != (self.pass_at is not None):
             raise wrong("pass_at belongs to the scale 1-5, which needs one", "as in {scale: 1-5, pass_at: 4}")
+        elif self.pass_at is not None and self.pass_at <= LEAST:
+            raise wrong(f"pass_at must be more than {LEAST}", "as in {scale: 1-5, pass_at: 4}")
         return self
 
     @property
+    def is_pairwise(self) -> bool:
+        return self.mode == "pairwise"
+
+    @property
     def threshold(self) -> float:
+        if self.is_pairwise:
+            return float(self.least)
         return 1.0 if self.pass_at is None else (float(self.pass_at) - LEAST) / (MOST - LEAST)
+
+    @property
+    def least(self) -> Fraction:
+        """The least mean of the criteria's values that passes."""
+        if self.pass_at is not None:
+            return Fraction(str(self.pass_at))
+        return TIE if self.is_pairwise else Fraction(1)
+
+    @property
+    def reference_path(self) -> str | None:
+        """The part of a case's `expected` that is its reference answer; None: all of it."""
+        return self.against or self.field
 
     def files(self) -> tuple[str, ...]:
         return (self.rubric,)
@@ -92,48 +115,51 @@ class Judge(ScorerPolicy):
     def asks(self) -> str:
         return self.provider
 
-    def applies(self, case: Case) -> bool:  # noqa: ARG002 - a rubric speaks of any answer
-        return True
+    def applies(self, case: Case) -> bool:
+        """A rubric speaks of any answer; to compare, there has to be another one."""
+        return super().applies(case) if self.is_pairwise else True
 
     def read_rubric(self, snapshot: Snapshot) -> ReadRubric:
-        return rubric.load(snapshot, self.rubric, self.scale)
+        return rubric.load(snapshot, self.rubric, self.scale, self.mode)
+
+    def of_whole_answers(self) -> Judge:
+        """The same, looking at nothing but the whole of an answer and of what the case expects."""
+        return self.model_copy(update={"field": None, "against": None, "step": None})
 
     def bind_asking(self, resources: Resources) -> Asking:
+        if self.is_pairwise:
+            return self.bind_comparing(resources)
         read = self.read_rubric(resources.snapshot)
-        asker = resources.asker(self.provider, self.model, lambda api: self._wanted(api, read))
+        asker = self._asker(resources, judge_words.reply_schema(read, self.scale))
         bench = Bench(self, read, asker)
         return Asking(bench.score, bench.takes, draws=True, identity=self._identity(asker))
 
+    def bind_comparing(self, resources: Resources) -> Asking:
+        """As a pairwise judge, whatever the mode."""
+        read = self.read_rubric(resources.snapshot)
+        asker = self._asker(resources, pair_words.reply_schema(read))
+        least = self.least if self.is_pairwise else TIE
+        bench = PairBench(read, asker, self.votes, least, self.field, self.references)
+        return Asking(bench.score, bench.takes, draws=True, identity=self._identity(asker))
+
+    def _asker(self, resources: Resources, schema: Mapping[str, Any]) -> Asker:
+        held = held_to(schema) if self.structured else {}
+        return resources.asker(self.provider, self.model, lambda api: {**self.parameters.of(self.model, api), **held})
+
     def _identity(self, asker: Asker) -> str:
         """What of a judge a calibration holds for, besides the rubric."""
-        parts = [judge_words.VERSION, asker.identity, self.scale, self.votes, str(self.pass_at), self.field]
-        return hashlib.sha256(canonical(parts).encode()).hexdigest()
-
-    def _wanted(self, api: str, read: ReadRubric) -> Mapping[str, Any]:
-        """The parameters of each request."""
-        given = self.parameters.model_dump(exclude_none=True)
-        thinks = api in {"openai", "azure", "github"} and bool(_THINKS.match(self.model))
-        cool = not thinks and (api != "anthropic" or bool(_CLAUDE_WITH_TEMPERATURE.match(self.model)))
-        if cool and not given.keys() & {"temperature", "reasoning_effort", "thinking_tokens"}:
-            given["temperature"] = 0
-        if not given.keys() & {"max_tokens", "max_completion_tokens"}:
-            limit = _MAX_TOKENS_WITH_THOUGHTS if thinks or "reasoning_effort" in given else _MAX_TOKENS
-            limit += given.get("thinking_tokens", 0)
-            given["max_completion_tokens" if thinks else "max_tokens"] = limit
-        if self.structured:
-            schema = judge_words.reply_schema(read, self.scale)
-            named = {"name": "verdict", "schema": schema, "strict": True}
-            given["response_format"] = {"type": "json_schema", "json_schema": named}
-        return given
+        version = pair_words.VERSION if self.is_pairwise else judge_words.VERSION
+        keys = [self.mode, self.scale, self.votes, str(self.pass_at), self.field, self.against]
+        return hashlib.sha256(canonical([version, asker.identity, *keys]).encode()).hexdigest()
 
     def share(self, value: float) -> float:
-        """A criterion's value as a part of a score."""
+        """A criterion's value as a part of a score, in the mode `rubric`."""
         return value if self.scale == "binary" else (value - LEAST) / (MOST - LEAST)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A judge that is ready."""
+    """A judge that is ready to grade single answers."""
 
     policy: Judge
     read: ReadRubric
@@ -145,15 +171,15 @@ class Bench:
         if found is MISSING:
             return binary(False, f"no {self.policy.field} in the answer")
         text = as_text(found)
-        if len(text) > _LONGEST_ANSWER:
-            raise ProviderError(f"an answer of more than {_LONGEST_ANSWER:,} characters is not judged")
+        refuse_too_long(text)
         asked = self._messages(case, text)
-        return self._score(self._votes(asked, errand))
+        return self._score(
+            votes(self.policy.votes, lambda number: verdict(self.asker, asked, number, errand, self._rulings))
+        )
 
     def takes(self, case: Case, characters: int) -> Cost:
-        asked = self._messages(case, " " * min(characters, _LONGEST_ANSWER))
-        one = self.asker.takes(asked, _TOKENS_A_CRITERION * len(self.read.criteria))
-        return one.times(self.policy.votes)
+        asked = self._messages(case, " " * min(characters, LONGEST_ANSWER))
+        return self.asker.takes(asked, TOKENS_A_CRITERION * len(self.read.criteria)).times(self.policy.votes)
 
     @cached_property
     def _system(self) -> str:
@@ -165,62 +191,13 @@ class Bench:
         given = None if expected is MISSING else expected
         return judge_words.messages(self._system, judge_words.user_message(case.input.reveal(), given, context, text))
 
-    # --- votes --------------------------------------------------------------------------------------------------------
+    def _rulings(self, reply: str) -> Mapping[CriterionName, Ruling]:
+        return judge_words.read_reply(reply, self.read, self.policy.scale)
 
-    def _votes(self, asked: Sequence[Message], errand: Errand) -> list[dict[str, Ruling]]:
-        """Verdicts until each criterion is decided: what the others would say could change nothing."""
-        votes: list[dict[str, Ruling]] = []
-        while len(votes) < self.policy.votes and not self._decided(votes):
-            votes.append(self._vote(asked, len(votes), errand))
-        return votes
-
-    def _decided(self, votes: Sequence[Mapping[str, Ruling]]) -> bool:
-        """A value that most have is both their majority and their median."""
-        counts = (Counter(vote[one.name].value for vote in votes) for one in self.read.criteria)
-        return all(max(count.values(), default=0) > self.policy.votes / 2 for count in counts)
-
-    def _vote(self, asked: Sequence[Message], number: int, errand: Errand) -> dict[str, Ruling]:
-        """One verdict; a reply that is none is asked for once more."""
-        try:
-            return self._verdict(asked, number, errand, again=False)
-        except NoVerdictError:
-            pass
-        try:
-            return self._verdict(asked, number, errand, again=True)
-        except NoVerdictError:
-            raise ProviderError(_NO_VERDICT) from None
-
-    def _verdict(self, asked: Sequence[Message], draw: int, errand: Errand, *, again: bool) -> dict[str, Ruling]:
-        reply = self.asker.ask(asked, draw, errand, again=again)
-        if reply.finish != "stop" or reply.tool_calls:
-            raise NoVerdictError
-        return judge_words.read_reply(reply.text.text(), self.read, self.policy.scale)
-
-    # --- the score ----------------------------------------------------------------------------------------------------
-
-    def _score(self, votes: Sequence[Mapping[str, Ruling]]) -> Score:
-        ruled = {one.name: _settled([vote[one.name] for vote in votes]) for one in self.read.criteria}
+    def _score(self, found: Votes[Ruling]) -> Score:
+        ruled = settled(found)
         shares = {name: self.policy.share(ruling.value) for name, ruling in ruled.items()}
         mean = Fraction(sum(ruling.value for ruling in ruled.values()), len(ruled))
-        least = Fraction(1) if self.policy.pass_at is None else Fraction(str(self.policy.pass_at))
-        agreed = self._agreement(votes, ruled) if len(votes) > 1 else {}
+        least = self.policy.least
         reason = Untrusted("; ".join(judge_words.pieces(ruled, self.policy.scale)))
-        return Score(self.policy.share(float(mean)), mean >= least, reason, {**shares, **agreed})
-
-    def _agreement(self, votes: Sequence[Mapping[str, Ruling]], ruled: Mapping[str, Ruling]) -> dict[str, float]:
-        """Of each criterion, the share of the votes that were for what was settled."""
-        return {
-            agreement_of(name): sum(vote[name].value == ruling.value for vote in votes) / len(votes)
-            for name, ruling in ruled.items()
-        }
-
-
-def agreement_of(criterion: CriterionName) -> str:
-    """The part of a score that says how far the votes on a criterion agreed."""
-    return f"{criterion}:agreement"
-
-
-def _settled(rulings: Sequence[Ruling]) -> Ruling:
-    """The median, which of two values is the majority; in the words of the first who said so."""
-    value = sorted(ruling.value for ruling in rulings)[len(rulings) // 2]
-    return next(ruling for ruling in rulings if ruling.value == value)
+        return Score(self.policy.share(float(mean)), mean >= least, reason, {**shares, **agreement(found, ruled)})

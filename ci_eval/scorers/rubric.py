@@ -6,7 +6,7 @@ as one criterion in the author's words, and the report says that nothing in it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +19,8 @@ from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted
 
 Scale = Literal["binary", "1-5"]
+Mode = Literal["rubric", "pairwise"]
+"""Whether a judge grades one answer, or compares two."""
 LEAST, MOST = 1, 5
 """Of the scale 1-5."""
 OVERALL = "overall"
@@ -27,6 +29,7 @@ _LIMIT = 64 * KIB
 _LINE = "---"
 
 Words = Annotated[str, Field(min_length=1, max_length=4000)]
+CanaryText = Annotated[str, Field(max_length=20_000)]
 CriterionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 
@@ -55,12 +58,29 @@ class Canary(Strict):
     """An answer whose verdict is known: a judge that misses it is not trusted."""
 
     input: Input
-    output: Annotated[str, Field(max_length=20_000)]
-    expect: Literal["pass", "fail"]
+    output: CanaryText
+    reference: CanaryText | None = None
+    """For a pairwise judge: what `output` is better or worse than."""
+    expect: Literal["pass", "fail", "better", "worse"]
+    """`better` and `worse` go with `reference`."""
     criterion: CriterionName | None = None
     """Whose verdict is known; without it, that of all together."""
     expected: Expected | None = None
     context: list[Untrusted] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _is_of_one_mode(self) -> Canary:
+        if (self.reference is not None) != (self.expect in {"better", "worse"}):
+            remedy = "write {input, output, reference, expect: better} or {input, output, expect: pass}"
+            raise wrong("better and worse go with a reference, pass and fail go without one", remedy)
+        if self.reference is not None and self.expected is not None:
+            raise wrong("a reference, and expected", "remove expected: a pairwise judge does not see it")
+        return self
+
+    @property
+    def mode(self) -> Mode:
+        """Of the judges that it is for."""
+        return "rubric" if self.reference is None else "pairwise"
 
     def case(self, number: int) -> Case:
         """The case that it is an answer to."""
@@ -101,8 +121,8 @@ class ReadRubric:
         return self.rubric.criteria
 
 
-def load(snapshot: Snapshot, path: str, scale: Scale) -> ReadRubric:
-    """The rubric of a judge that answers on a scale; raises InputError with file, line and remedy."""
+def load(snapshot: Snapshot, path: str, scale: Scale, mode: Mode = "rubric") -> ReadRubric:
+    """The rubric of a judge that answers so; raises InputError with file, line and remedy."""
     document = _document(snapshot.read(path, limit=_LIMIT), path)
     if isinstance(document.value, str):
         whole = Criterion(name="rubric", question="Does the answer do what the rubric above asks for?")
@@ -112,7 +132,17 @@ def load(snapshot: Snapshot, path: str, scale: Scale) -> ReadRubric:
         if (criterion.anchors is not None) != (scale == "1-5"):
             problem = f'the criterion "{criterion.name}" is not written for its judge\'s scale, {scale}'
             raise document.error(("criteria", number), problem, "write anchors for the scale 1-5, and none for binary")
+    for number, canary in enumerate(read.rubric.canaries):
+        if canary.mode != mode:
+            problem = f"canary {number + 1} is not written for its judge's mode, {mode}"
+            raise document.error(("canaries", number), problem, _CANARY_OF[mode])
     return read
+
+
+_CANARY_OF: Mapping[Mode, str] = {
+    "rubric": "write {input, output, expect: pass} or {…, expect: fail}",
+    "pairwise": "write {input, output, reference, expect: better} or {…, expect: worse}",
+}
 
 
 def _document(data: bytes, path: str) -> Document:

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 from command import Ran, ci_eval
-from judged import CANARIES, RUBRIC, Desk, behaving, by_greeting, ruling, said
+from judged import (
+    CANARIES,
+    PAIRWISE,
+    RUBRIC,
+    Desk,
+    behaving,
+    by_greeting,
+    pairing,
+    ruling,
+    said,
+    the_answers,
+    the_greeting,
+)
 from model_server import KEY, ModelServer
 from repo import Repo
 
@@ -173,6 +185,112 @@ def test_a_second_label_by_the_same_person_is_refused(desk: Desk) -> None:
     desk.write()
     done = calibrate(desk, [label(1, judge=True, people="pass"), label(1, judge=True, people="fail")])
     assert (done.code, "a second label for this answer" in done.err) == (2, True)
+
+
+# --- a judge that compares --------------------------------------------------------------------------------------------
+
+
+def paired(number: int, *, judge: str, people: str, **different: Any) -> Mapping[str, Any]:
+    """An answer beside its reference, which the judge, who looks for the greeting alone, prefers or not."""
+    output, reference = (f"{'Good day! ' if judge == greets else ''}Answer {number}." for greets in ("better", "worse"))
+    return {
+        "input": f"Question {number}?",
+        "output": output,
+        "reference": f"{reference}.",
+        "label": people,
+        **different,
+    }
+
+
+@pytest.mark.parametrize("keys", ["", ", field: reply", ", against: reply", ", field: order.0.reply, against: reply"])
+def test_people_s_preferences_beside_a_pairwise_judge_s(desk: Desk, keys: str) -> None:
+    desk.server.behaviour = pairing(the_greeting)
+    desk.write(keys=PAIRWISE + keys, **{"golden/more.jsonl": MORE})
+    kinds = [("worse", "worse")] * 6 + [("tie", "tie")] * 3 + [("better", "tie")] * 2 + [("better", "better")] * 9
+    rows = [paired(n, people=people, judge=judge) for n, (people, judge) in enumerate([*kinds, ("worse", "better")])]
+    found = calibrate(desk, rows, "--json")
+    assert found.code == 0, found.err
+    overall = found.json["compared"]["overall"]
+    assert overall["table"] == [[6, 0, 1], [0, 3, 0], [0, 2, 9]]
+    assert overall["sensitivity"][0] == round(6 / 7, 4), "what people call worse, the judge does"
+    assert overall["specificity"][0] == 1
+    assert (overall["differing"][0]["people"], overall["differing"][0]["judge"]) == ("worse", "better")
+    assert len(desk.server.asked) == 2 * len(rows), "in both orders"
+
+
+MORE = json.dumps({"id": "x", "input": "x", "expected": {"reply": "a", "order": [{"reply": "a"}]}}) + "\n"
+
+
+def test_what_a_person_reads_of_preferences(desk: Desk) -> None:
+    desk.server.behaviour = pairing(the_greeting)
+    desk.write(keys=PAIRWISE)
+    rows = [paired(1, judge="better", people="better"), paired(2, judge="worse", people="tie")]
+    done = calibrate(desk, rows)
+    assert "judge: better" in done.out
+    assert "- people tie, judge worse: Answer 2." in done.out
+    desk.repo.commit("calibrated")
+    desk.server.behaviour = pairing(the_greeting)
+    assert "which agrees with people in 50 % of 2 labels" in report(desk)[0]
+
+
+def test_people_of_two_minds_about_a_pair_are_left_out(desk: Desk) -> None:
+    desk.server.behaviour = pairing(the_greeting)
+    desk.write(keys=PAIRWISE)
+    split = [paired(1, judge="better", people=one, rater=one) for one in ("better", "tie")]
+    most = [paired(2, judge="better", people=one, rater=f"r{n}") for n, one in enumerate(("worse", "better", "better"))]
+    found = calibrate(desk, [*split, *most], "--json").json["compared"]["overall"]
+    assert (found["labels"], found["left_out"], found["table"][2][2]) == (1, 1, 1)
+
+
+def test_a_label_of_a_golden_case_is_beside_its_reference(desk: Desk) -> None:
+    desk.server.behaviour = pairing(the_greeting)
+    desk.write(keys=PAIRWISE)
+    assert calibrate(desk, [{"case": "c1", "output": "Good day!", "label": {"tone": "better"}}]).code == 0
+    assert {the_answers(asked) for asked in desk.server.asked} == {("Good day!", "a parcel"), ("a parcel", "Good day!")}
+
+
+def test_people_s_ratings_of_golden_cases_without_a_reference_are_passed_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.server.behaviour = pairing(the_greeting)
+    desk.write(keys=PAIRWISE)
+    rows = [{"id": "c1", "input": "1?", "human": {"tone": 1}}]
+    rows += [{"id": f"r{n}", "input": f"r{n}?", "expected": "a parcel", "human": {"tone": n / 2}} for n in range(3)]
+    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.repo.commit()
+    assert ci_eval("run", "--repo", str(desk.repo.folder), "--no-cache", "--quiet").code == 0
+    monkeypatch.setenv("HOUSE_KEY", KEY)  # a run takes it out of its environment
+    found = calibrate(desk, None, "--run", str(desk.repo.folder / ".ci-eval/desk/run.jsonl"), "--json")
+    assert found.json["compared"]["tone"]["table"] == [[0, 0, 1], [0, 0, 1], [0, 0, 1]], "it greets"
+
+
+ANSWER = {"input": "a", "output": "x"}
+PAIR = {**ANSWER, "reference": "y"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "row", "told"),
+    [
+        (PAIRWISE, {**ANSWER, "label": "tie"}, 'no reference answer to compare with; add "reference"'),
+        (
+            PAIRWISE,
+            {**PAIR, "label": "pass"},
+            "pass is no mark of its judge's scale, pairwise; write better, worse or tie",
+        ),
+        (PAIRWISE, {**PAIR, "label": 3}, "3 is no mark"),
+        ("", {**ANSWER, "label": "better"}, "better is no mark of its judge's scale, binary"),
+        ("", {**PAIR, "label": "pass"}, "a reference, for a judge of single answers"),
+    ],
+)
+def test_a_label_of_another_kind_of_judge_is_told_with_its_line(
+    desk: Desk, keys: str, row: Mapping[str, Any], told: str
+) -> None:
+    desk.write(keys=keys)
+    done = calibrate(desk, [row])
+    assert done.code == 2
+    assert "labels.jsonl:1: " in done.err
+    assert told in done.err
+    assert desk.server.asked == []
 
 
 def test_no_label_at_all_is_refused(desk: Desk) -> None:

@@ -23,6 +23,7 @@ from judged import (
     by_greeting,
     cell,
     is_judge,
+    outside_code,
     ruling,
     said,
     the_answer,
@@ -316,23 +317,9 @@ def test_98_a_reason_reaches_the_report_through_the_encoders_alone(desk: Desk) -
     outcome = desk.gate({"prompt.md": "Be quick."})
     text = comment(build(outcome))
     assert "evil.example" in text, "it is shown"
-    outside = _outside_code(text)
+    outside = outside_code(text)
     assert not any(word in outside for word in ("evil.example", "everyone", "<!-- ci-eval", "::error"))
     assert "\u202e" not in text
     told = json.dumps(to_json(outcome))
     assert "::error" not in told
     assert "evil.example" in told
-
-
-def _outside_code(markdown: str) -> str:
-    """What GitHub would read as markup: without fences and code spans."""
-    lines, fence = [], ""
-    for line in markdown.split("\n"):
-        ticks = line[: len(line) - len(line.lstrip("`"))]
-        if fence:
-            fence = "" if line == fence else fence
-        elif len(ticks) >= 3:
-            fence = ticks
-        else:
-            lines.append("".join(part for number, part in enumerate(line.split("`")) if number % 2 == 0))
-    return "\n".join(lines)

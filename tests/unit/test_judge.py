@@ -75,6 +75,27 @@ def test_plain_markdown_is_one_criterion_that_is_not_concrete() -> None:
         ("criteria: [{name: a, question: x, pass: y, anchors: {1: a, 5: b}}]", "r.yaml", "pass or fail, and anchors"),
         (RUBRIC + "canaries: [{input: a, output: b, expect: maybe}]", "r.yaml", "expect"),
         (RUBRIC + "canaries: [{input: a, output: b, expect: pass, criterion: x}]", "r.yaml", "names no criterion"),
+        (
+            RUBRIC + "canaries: [{input: a, output: b, expect: better}]",
+            "r.yaml",
+            "better and worse go with a reference",
+        ),
+        (
+            RUBRIC + "canaries: [{input: a, output: b, reference: c, expect: pass}]",
+            "r.yaml",
+            "pass and fail go without",
+        ),
+        (
+            RUBRIC + "canaries: [{input: a, output: b, reference: c, expected: d, expect: worse}]",
+            "r.yaml",
+            "a reference, and expected; remove expected",
+        ),
+        (
+            RUBRIC + "canaries:\n  - {input: a, output: b, expect: pass}\n"
+            "  - {input: a, output: b, reference: c, expect: worse}\n",
+            "r.yaml",
+            "r.yaml:8: canary 2 is not written for its judge's mode, rubric; write {input, output, expect: pass}",
+        ),
         (RUBRIC + "canaries: [{input: 7, output: b, expect: pass}]", "r.yaml", "neither text, an object"),
         (f"---\n{RUBRIC}", "r.md", "never closed; end them with a line ---"),
         (f"---\nguidance: a\n{RUBRIC}---\nb", "r.md", "r.md:2: guidance, and text below the keys"),
@@ -227,7 +248,10 @@ def test_the_mean_decides_on_the_scale_1_to_5(scores: tuple[int, int], passed: b
         ({"scale": "1-5"}, "pass_at belongs to the scale 1-5, which needs one"),
         ({"pass_at": 4}, "pass_at belongs to the scale 1-5"),
         ({"scale": "1-5", "pass_at": 1}, "must be more than 1"),
-        ({"mode": "pairwise"}, 'unknown key "mode"'),
+        ({"mode": "pair"}, "mode"),
+        ({"mode": "pairwise", "scale": "1-5"}, "a pairwise judge says which answer is better, on no scale"),
+        ({"mode": "pairwise", "pass_at": 4}, "a pairwise judge scores from 0 to 1"),
+        ({"mode": "pairwise", "pass_at": 0}, "must be more than 0"),
         ({"parameters": {"tools": []}}, 'unknown key "tools"'),
     ],
 )
