@@ -84,7 +84,9 @@ class Price(Strict):
     """What a model costs, in USD per million tokens."""
 
     input: Dollars
+    """Of what is sent."""
     output: Dollars
+    """Of what is answered, thoughts included."""
     cached: Dollars | None = None
     """Of an input token that was read from the provider's cache; by default it costs as much as any other."""
 
@@ -151,7 +153,9 @@ class Examples(Strict):
     """Few-shot examples: the first `k` rows of a file."""
 
     from_: RepoPath = Field(alias="from")
+    """A JSONL file of rows with `input` and `output`."""
     k: Annotated[int, Field(ge=1, le=100)]
+    """How many of its rows, from the first."""
 
 
 FieldPath = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
@@ -272,6 +276,7 @@ class NaiveRule(Strict):
     pattern: Annotated[str, Field(min_length=1, max_length=1000)]
     """A regular expression (RE2), found anywhere in the input, in small letters or large."""
     answer: Annotated[str, Field(max_length=20_000)]
+    """The whole answer, as the target would give it."""
 
 
 class NaivePolicy(Strict):
@@ -372,9 +377,11 @@ class Policy(Strict):
     """The whole of `ci-eval.yaml`."""
 
     version: Literal[1]
+    """Of this file's format."""
     providers: Annotated[dict[Name, ProviderPolicy], Field(min_length=1)] = Field(default_factory=dict)
     """Ways to reach models; left out where every target is a service or program of one's own."""
     suites: Annotated[dict[Name, SuitePolicy], Field(min_length=1)]
+    """What is judged, by name: a target, its golden set, its scorers and its gate."""
     budget: BudgetPolicy = BudgetPolicy()
     baseline: BaselinePolicy = BaselinePolicy()
 

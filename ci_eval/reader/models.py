@@ -23,7 +23,13 @@ class Strict(BaseModel):
     """A model that takes exactly its own keys and types."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True, populate_by_name=False
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        populate_by_name=False,
+        use_attribute_docstrings=True,
     )
 
     @model_validator(mode="before")

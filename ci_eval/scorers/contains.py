@@ -20,8 +20,11 @@ class Contains(Comparing):
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["contains"]
     all: list[Text] = Field(default_factory=list)
+    """Each has to be there."""
     any: list[Text] = Field(default_factory=list)
+    """`at_least` so many of them have to be there."""
     none: list[Text] = Field(default_factory=list)
+    """None of them may be there."""
     at_least: Annotated[int, Field(ge=1)] = 1
     """How many of `any` there have to be."""
     normalise: list[Normal] = Field(default=["case"])

@@ -35,6 +35,7 @@ class JsonSchema(ScorerPolicy):
     default_dimension: ClassVar[str] = "format"
     type: Literal["json_schema"]
     schema_: RepoPath = Field(alias="schema")
+    """A JSON Schema (draft 2020-12 unless it says otherwise), read from main."""
 
     def files(self) -> tuple[str, ...]:
         return (self.schema_,)

@@ -51,6 +51,7 @@ class Judge(WithReferences):
     provider: Name
     """Of the policy; who judges, and where."""
     model: Annotated[str, Field(min_length=1, max_length=200)]
+    """Not the one that is judged, nor a smaller one of its family."""
     rubric: RepoPath
     """YAML or markdown of main, with the criteria: docs/judge.md has its keys."""
     mode: Mode = "rubric"

@@ -41,10 +41,13 @@ class Length(WithReferences):
     unit: Unit = "words"
     """Words are told apart by blanks and signs: where they are not, as in Chinese, write `characters`."""
     min: Number | None = None
+    """The least length."""
     max: Number | None = None
+    """The greatest length."""
     min_ratio: Ratio | None = None
     """The least length, as a multiple of the expected text's."""
     max_ratio: Ratio | None = None
+    """The greatest length, as a multiple of the expected text's."""
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Length:

@@ -50,10 +50,13 @@ class Regex(ScorerPolicy):
     default_dimension: ClassVar[str] = "task_accuracy"
     type: Literal["regex"]
     pattern: Pattern
+    """A regular expression (RE2); `(?i)` at its beginning: in small letters or large."""
     absent: bool = False
+    """Whether there may be no match at all."""
     at_least: Count = 1
     """How many matches there have to be, none of which overlap."""
     at_most: Count | None = None
+    """How many matches there may be."""
 
     @model_validator(mode="after")
     def _of_one_mind(self) -> Regex:

@@ -482,6 +482,15 @@ def test_every_schema_is_one(name: str) -> None:
     assert ci_eval("schema", name).json["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
+def test_an_editor_can_say_what_every_key_of_the_config_means() -> None:
+    """But of those that are an object, which says so itself, and of a provider's own parameters."""
+    found = ci_eval("schema", "config").json
+    for name, model in {"the config": found, **found["$defs"]}.items():
+        for key, what in model.get("properties", {}).items():
+            says_itself = "$ref" in json.dumps(what) or "const" in what or name == "JudgeParameters"
+            assert says_itself or what.get("description"), f"{name}: {key}"
+
+
 def test_the_schema_of_the_config_takes_the_projects_own_and_the_one_in_the_docs() -> None:
     validator = schema("config")
     documented = (PROJECT / "docs/configuration.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
