@@ -384,6 +384,8 @@ class Policy(Strict):
     """What is judged, by name: a target, its golden set, its scorers and its gate."""
     budget: BudgetPolicy = BudgetPolicy()
     baseline: BaselinePolicy = BaselinePolicy()
+    pii: Literal["refuse"] | None = None
+    """`refuse`: golden sets, few-shot examples and datasets that hold personal data or keys are refused."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.canaries import check_judges
 from ci_eval.evaluation.prepare import Preparation, Prepared, about_main
+from ci_eval.evaluation.screened import refuse_personal
 from ci_eval.evaluation.suite import LAPTOP, Origin, Progress, Session, check_policy, required_keys
 from ci_eval.judgement.affected import judge_all
 from ci_eval.judgement.budgets import Work, plan_all, refuse_too_small
@@ -169,6 +170,8 @@ class Gate:
         changes = detect(self.base, self.candidate, main, head)
         if changes.policy_changed:
             check_policy(head, self.candidate)
+        if changes.policy_changed or changes.affected():
+            refuse_personal(main.policy, head, self.candidate, head.policy.suites)
         return _Read(main, head, changes)
 
     def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:

@@ -85,6 +85,7 @@ def calibrate(
     from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
     from ci_eval.errors import UsageError
     from ci_eval.evaluation.labelled import counts
+    from ci_eval.evaluation.screened import refuse_personal
     from ci_eval.evaluation.suite import Suite, required_keys
     from ci_eval.git import Git
 
@@ -97,6 +98,7 @@ def calibrate(
         found = _read(suite, bound, labels, run_file)
         tell_cost(found.takes(bound), len(found.answers), "labelled answers", "answers", as_json=as_json)
         return 0
+    refuse_personal(policy.policy, policy, at, [suite.name])
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
     shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
     bound = the_judge(suite, suite.judges(shared.keys, cache), scorer)

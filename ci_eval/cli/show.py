@@ -48,6 +48,7 @@ def show(
     from ci_eval import config, sides
     from ci_eval.cli.laptop import default_out
     from ci_eval.errors import UsageError
+    from ci_eval.evaluation.screened import refuse_personal
     from ci_eval.evaluation.suite import required_keys
     from ci_eval.git import Git
     from ci_eval.secrets import take
@@ -68,6 +69,8 @@ def show(
     folder = (out or default_out(git)) / suite.name
     if ask:
         _refuse_strange_code(suite, base, candidate)
+        for named_by, at in ((main, chosen.base), (head, chosen.candidate)):
+            refuse_personal(main.policy, named_by, at, named_by.policy.suites.keys() & {suite.name})
     for label, side, file in (("main", base, "base.jsonl"), ("this change", candidate, "candidate.jsonl")):
         record = _ask(suite, side, case, keys) if ask else _stored(folder / file, case.id)
         _show_side(label, side, case, record)

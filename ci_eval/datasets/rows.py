@@ -16,6 +16,8 @@ from ci_eval.text import canonical
 
 Format = Literal["openai", "gemini", "plain"]
 
+READABLE = (".jsonl", ".json", ".csv", ".yaml", ".yml")
+"""How the names of files end whose rows can be read."""
 _OUTPUT_KEYS = ("output", "expected", "completion", "response", "answer")
 _SHAPES = "messages (OpenAI), contents (Gemini), or input and output"
 _sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

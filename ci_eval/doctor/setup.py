@@ -10,6 +10,7 @@ from ci_eval.baseline.store import Store
 from ci_eval.config import Config
 from ci_eval.doctor.findings import Check, Finding, names
 from ci_eval.errors import CiEvalError, InputError
+from ci_eval.evaluation.screened import refuse_personal
 from ci_eval.evaluation.suite import Suite, required_keys
 from ci_eval.git import Git, GitError, Remote
 from ci_eval.report.document import Text
@@ -55,6 +56,7 @@ def _suite(found: Config, snapshot: Snapshot, name: str) -> Iterator[Finding]:
     about = (f"suite {name}",)
     try:
         suite = Suite.load(found, snapshot, name)
+        refuse_personal(found.policy, found, snapshot, [name])
         suite.side(snapshot)
         scorers = len(suite.bound)
     except InputError as error:

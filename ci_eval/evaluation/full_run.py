@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ci_eval.config import Config
 from ci_eval.evaluation.canaries import check_judges
+from ci_eval.evaluation.screened import refuse_personal
 from ci_eval.evaluation.suite import Session, Side, Suite, need_cases
 from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
@@ -110,6 +111,7 @@ def _loaded(
 ) -> list[tuple[Suite, Collection[Case]]]:
     """Every suite, checked before the first is asked, with its cases: all of them, or those of the session's shard."""
     suites = [Suite.load(config, snapshot, name) for name in names]
+    refuse_personal(config.policy, config, snapshot, [suite.name for suite in suites])
     for suite in suites:
         need_cases(suite)
     check_judges(suites, session)

@@ -15,6 +15,7 @@ from ci_eval.confirm.machine import Side as SideName
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation.anchored import anchor_side
 from ci_eval.evaluation.base_run import Baselines, Recalled
+from ci_eval.evaluation.screened import refuse_to_send_personal
 from ci_eval.evaluation.suite import Side, Suite, need_cases
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
@@ -105,6 +106,7 @@ class Preparation:
         """Raises Inconclusive where main's side is at fault, InputError where the candidate's is."""
         with about_main():
             suite = Suite.load(self.main, self.base, change.suite)
+            refuse_to_send_personal(self.main, self.base, change.suite)
             base = suite.side(self.base)
         need_cases(suite)
         refused = trust.objection(suite.target, change, self.base, self.candidate, self.event, fork=self.fork)

@@ -17,6 +17,7 @@ from ci_eval.confirm.evidence import Cell
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.resources import Supply, reached_by, redacted, remembering
+from ci_eval.evaluation.screened import refuse_personal
 from ci_eval.figures.calibration import JudgeFact, judge_facts
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
@@ -295,6 +296,7 @@ def to_store(config: Config, run: Run) -> Run:
 
 def check_policy(config: Config, snapshot: Snapshot) -> None:
     """Load everything that the policy names, so that it cannot break main once merged; raises InputError."""
+    refuse_personal(config.policy, config, snapshot, config.policy.suites)
     for name in config.policy.suites:
         suite = Suite.load(config, snapshot, name)
         suite.side(snapshot)

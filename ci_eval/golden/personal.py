@@ -15,6 +15,15 @@ from typing import Literal, NamedTuple, get_args
 Kind = Literal["key", "email", "phone", "card", "iban", "ssn", "ip"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 PERSONAL: tuple[Kind, ...] = KINDS[1:]
+WORDS: Mapping[Kind, str] = {
+    "key": "a key",
+    "email": "an e-mail address",
+    "phone": "a phone number",
+    "card": "a card number",
+    "iban": "a bank account",
+    "ssn": "a social security number",
+    "ip": "an IP address",
+}
 
 
 class Finding(NamedTuple):
@@ -84,8 +93,8 @@ _NEAR_PHONE = re.compile(
     r"(?i)\b(?:tel|phone|call|mobile|cell|fax|whatsapp|telefon|t\u00e9l)\w{0,8}[^\w+]{0,3}(?:(?:is|at|number|no)\W{0,2}){0,2}"
     r"(\(?0(?:[ ()./-]{0,3}\d){7,13})(?!\d)"
 )
-_CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])")
-_CARD_LENGTHS = {"2": {16}, "3": {14, 15, 16}, "4": {13, 16, 19}, "5": {16}, "6": {16, 17, 18, 19}}
+_CARD = re.compile(r"(?<![\w.-])(?:2(?=[2-7])|[3-6])(?:[ -]?\d){13,18}(?![\w-])")
+_CARD_LENGTHS = {"2": {16}, "3": {14, 15, 16}, "4": {16, 19}, "5": {16}, "6": {16, 17, 18, 19}}
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])")
 _IPV4 = re.compile(r"(?<![\w.])(?<!version )(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")

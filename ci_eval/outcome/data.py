@@ -10,11 +10,10 @@ from ci_eval.datasets import rows
 from ci_eval.datasets.changes import LabelShift, Lengths, RowChanges, compare, lengths, shifts
 from ci_eval.datasets.duplicates import Duplicates, duplicates
 from ci_eval.datasets.formats import Refused, refused
-from ci_eval.datasets.rows import Row
+from ci_eval.datasets.rows import READABLE, Row
 from ci_eval.evaluation.suite import Side
 
 _ROW_ROLES = frozenset({"dataset", "examples", "training rows"})
-_READABLE = (".jsonl", ".json", ".csv", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class DataOutcome:
 
 def is_read(change: FileChange) -> bool:
     """Whether a changed file holds rows that can be read."""
-    return change.role in _ROW_ROLES and change.path.endswith(_READABLE)
+    return change.role in _ROW_ROLES and change.path.endswith(READABLE)
 
 
 def read(side: Side, path: str) -> Sequence[Row]:

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import Scripted, answers, case, evaluator, golden, held, reply, target
 
-from ci_eval.golden.personal import KINDS, PERSONAL, Kind, findings, luhn, mod97
+from ci_eval.golden.personal import KINDS, WORDS, Kind, findings, luhn, mod97
 from ci_eval.providers.base import Reply, Request
 from ci_eval.scorers.base import Answer, Score
 from ci_eval.scorers.folding import letters
-from ci_eval.scorers.leak import _WORDS
 
 LEAK: dict[str, Any] = {"type": "leak"}
 
@@ -285,4 +284,4 @@ def test_an_answer_is_held_against_the_prompt_that_it_was_asked_with() -> None:
 
 
 def test_every_kind_of_personal_data_has_a_name() -> None:
-    assert set(_WORDS) == set(PERSONAL)
+    assert set(WORDS) == set(KINDS)
