@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "ci_eval.cli.demo:demo",
     "doctor": "ci_eval.cli.doctor:doctor",
     "gate": "ci_eval.cli.gate:gate",
+    "golden": "ci_eval.cli.golden:golden",
     "init": "ci_eval.cli.init:init",
     "judge": "ci_eval.cli.judge:judge",
     "merge": "ci_eval.cli.merge:merge",

@@ -175,8 +175,8 @@ def _parts(cases: Iterable[Case]) -> Iterator[_Part]:
     """What may not be known in advance. Short ones are left out: everybody says "thank you"."""
     for case in cases:
         for part, texts, shortest in (
-            ("input", _strings(case.input.reveal()), _SHORTEST_INPUT),
-            ("answer", _strings(case.expected.reveal() if case.expected else None), _SHORTEST_ANSWER),
+            ("input", strings(case.input.reveal()), _SHORTEST_INPUT),
+            ("answer", strings(case.expected.reveal() if case.expected else None), _SHORTEST_ANSWER),
         ):
             for text in texts:
                 said = words(text)
@@ -188,17 +188,17 @@ def _strings_of(output: str) -> Iterator[str]:
     """The texts in an answer that is JSON."""
     if output.lstrip()[:1] in {"{", "["}:
         try:
-            yield from _strings(parse_json(output))
+            yield from strings(parse_json(output))
         except InputError:
             return
 
 
-def _strings(value: object) -> Iterator[str]:
+def strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _strings(item)
+            yield from strings(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
+            yield from strings(item)

@@ -47,12 +47,12 @@ def duplicates(rows: Sequence[Row], shown: int = 5) -> Duplicates:
     exact = sum(count - 1 for outputs in answers.values() for count in outputs.values())
     contradicting = sum(len(outputs) > 1 for outputs in answers.values())
     pairs = dict[str, tuple[Row, Row]]()
-    for one, other in _near(first):
+    for one, other in near(first):
         pairs.setdefault(other, (first[one], first[other]))
     return Duplicates(exact, contradicting, len(pairs), tuple(pairs.values())[:shown])
 
 
-def _near(texts: Collection[str]) -> Iterator[tuple[str, str]]:
+def near(texts: Collection[str]) -> Iterator[tuple[str, str]]:
     """Pairs of different texts that are nearly the same, the earlier first."""
     buckets = defaultdict[int, list[str]](list)
     runs: dict[str, frozenset[int]] = {}

@@ -23,6 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "doctor",
         "github",
         "gate",
+        "lint",
         "judgement report starting",
         "outcome",
         "evaluation versus",
