@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from command import Ran, ci_eval
+from judged import Desk, behaving, by_greeting
+from model_server import ModelServer
 from openai_server import OpenAIServer
 from parcel_desk import (
     CONFIG,
@@ -21,6 +23,7 @@ from parcel_desk import (
     Repository,
     answers,
 )
+from repo import Repo
 
 WHO = "ida.lund@posteo.net"
 DATASET = "data/tickets.jsonl"
@@ -82,10 +85,11 @@ def test_106_a_pull_request_that_brings_it_is_refused_also_where_nothing_would_b
     refused(repository.gate(), f"{path}:{line}", server)
 
 
-def test_106_a_pull_request_cannot_lift_the_rule_for_itself(tmp_path: Path, server: OpenAIServer) -> None:
+@pytest.mark.parametrize("prompt", [FILES[TRIAGE_PROMPT], REWORDED])
+def test_106_a_pull_request_cannot_lift_the_rule_for_itself(prompt: str, tmp_path: Path, server: OpenAIServer) -> None:
     repository = desk(tmp_path / "desk", server)
     policy = repository.read(CONFIG).replace("pii: refuse\n", "")
-    repository.write({CONFIG: policy, FAQ_GOLDEN: FILES[FAQ_GOLDEN] + CASE, TRIAGE_PROMPT: REWORDED})
+    repository.write({CONFIG: policy, FAQ_GOLDEN: FILES[FAQ_GOLDEN] + CASE, TRIAGE_PROMPT: prompt})
     refused(repository.gate(), f"{FAQ_GOLDEN}:5", server)
 
 
@@ -110,6 +114,35 @@ def test_106_the_pull_request_that_takes_it_out_passes(path: str, tmp_path: Path
     repository.commit({path: PLACES[path][0]})
     repository.write({path: FILES.get(path, '{"input": "a", "output": "b"}\n')})
     assert repository.gate().code == 0
+
+
+@pytest.mark.parametrize("path", [FAQ_GOLDEN, SHOTS])
+def test_106_showing_a_case_asks_nobody_about_it(path: str, tmp_path: Path, server: OpenAIServer) -> None:
+    repository = desk(tmp_path / "desk", server)
+    repository.commit({path: PLACES[path][0]})
+    where = ("--repo", str(repository.folder), "--config", CONFIG)
+    ran = ci_eval("show", {FAQ_GOLDEN: "postage", SHOTS: "late-parcel"}[path], "--run", *where)
+    assert (ran.code, server.calls) == (2, 0)
+    assert TOLD in ran.err
+    assert ci_eval("show", "postage", *where).code == 0  # nothing is sent
+
+
+def test_106_a_judge_is_not_calibrated_on_it(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    with ModelServer(behaving(by_greeting)) as server:
+        product = Desk(repo, server, tmp_path / "out")
+        product.write(budget="}\npii: refuse\n#", **{"golden/more.jsonl": f'{{"id": "a", "input": "I am {WHO}"}}\n'})
+        (tmp_path / "labels.jsonl").write_text('{"input": "Why?", "output": "Good day!", "label": "pass"}\n')
+        ran = ci_eval("judge", "calibrate", str(tmp_path / "labels.jsonl"), "--repo", str(repo.folder), "--quiet")
+    assert (ran.code, server.asked) == (2, [])
+    assert f"golden/more.jsonl:1: {TOLD}" in ran.err
+
+
+def test_106_doctor_says_that_main_would_be_refused(tmp_path: Path, server: OpenAIServer) -> None:
+    repository = desk(tmp_path / "desk", server, faq=FILES[FAQ_GOLDEN] + CASE)
+    ran = ci_eval("doctor", "--offline", "--repo", str(repository.folder), "--config", CONFIG)
+    assert ran.code == 2
+    assert f"{FAQ_GOLDEN}, line 5: an e-mail address (id…et)" in ran.out
 
 
 def test_106_without_the_rule_all_of_it_is_evaluated(tmp_path: Path, server: OpenAIServer) -> None:
