@@ -55,32 +55,6 @@ def test_the_first_report_is_posted_with_the_marker_first(standin: StandIn, gith
     assert outcome == CommentOutcome("https://github.com/octo-org/shop/pull/7#issuecomment-1001")
 
 
-@pytest.mark.parametrize("before", [0, 29, 30, 99, 100, 250])
-def test_the_second_report_edits_the_first_on_whatever_page_it_is(
-    before: int, standin: StandIn, github: GitHub
-) -> None:
-    for index in range(before):
-        standin.add_comment(PULL, f"discussion {index}", STRANGER)
-    mine = standin.add_comment(PULL, f"{MARKER.line}\nold")
-    for index in range(50):
-        standin.add_comment(PULL, f"more discussion {index}", STRANGER)
-
-    outcome = upsert_comment(github, PULL, "new", marker(run_id=501))
-
-    assert mine["body"] == f"{marker(run_id=501).line}\nnew"
-    assert (outcome.url, outcome.warning) == (mine["html_url"], None)
-    assert len(standin.bodies(PULL)) == before + 51
-    assert posts(standin) == 0
-
-
-def test_all_pages_are_read_a_hundred_at_a_time(standin: StandIn, github: GitHub) -> None:
-    for index in range(250):
-        standin.add_comment(PULL, str(index), STRANGER)
-
-    assert [comment.body.text() for comment in github.comments(PULL)] == [str(index) for index in range(250)]
-    assert len(standin.requests) == 3
-
-
 @pytest.mark.parametrize(
     ("author", "body"),
     [
@@ -186,46 +160,12 @@ def test_an_enterprise_server_s_path_is_kept() -> None:
 # --- which run may speak ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("newer", [{"run_id": 501}, {"run_id": 500, "run_attempt": 2}, {"run_id": 1000}])
-def test_an_older_run_does_not_overwrite_a_newer_report(
-    newer: dict[str, int], standin: StandIn, github: GitHub
-) -> None:
-    standin.add_comment(PULL, f"{marker(**newer).line}\nnewer")
-
-    outcome = upsert_comment(github, PULL, "older", MARKER)
-
-    assert standin.bodies(PULL) == [f"{marker(**newer).line}\nnewer"]
-    assert outcome.url is not None
-    assert outcome.warning is not None
-    assert "newer run" in outcome.warning
-
-
-@pytest.mark.parametrize("older", [{"run_id": 499, "run_attempt": 9}, {"run_id": 99}, {}])
-def test_a_newer_run_and_the_same_run_overwrite(older: dict[str, int], standin: StandIn, github: GitHub) -> None:
-    standin.add_comment(PULL, f"{marker(**older).line}\nolder")
-
-    assert upsert_comment(github, PULL, "newer", MARKER).warning is None
-    assert standin.bodies(PULL) == [f"{MARKER.line}\nnewer"]
-
-
 def test_our_comment_with_a_spoiled_marker_is_repaired(standin: StandIn, github: GitHub) -> None:
     standin.add_comment(PULL, f"{MARKER.prefix}run=99999.1 -->\nwhatever")
 
     upsert_comment(github, PULL, "report", MARKER)
 
     assert standin.bodies(PULL) == [f"{MARKER.line}\nreport"]
-
-
-@pytest.mark.parametrize("runs", [(800, 400), (400, 800)])
-def test_of_two_comments_of_ours_the_newest_run_s_counts(
-    runs: tuple[int, int], standin: StandIn, github: GitHub
-) -> None:
-    bodies = [f"{marker(run_id=run).line}\nreport of {run}" for run in runs]
-    for body in bodies:
-        standin.add_comment(PULL, body)
-
-    assert upsert_comment(github, PULL, "report of 500", MARKER).warning is not None
-    assert standin.bodies(PULL) == bodies
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -285,16 +225,6 @@ def test_reading_and_editing_are_repeated_by_themselves(standin: StandIn, github
 
     assert upsert_comment(github, PULL, "new", MARKER).warning is None
     assert standin.bodies(PULL) == [f"{MARKER.line}\nnew"]
-
-
-def test_a_github_that_stays_down_is_a_warning(standin: StandIn, github: GitHub) -> None:
-    standin.failures = [Failure("GET", nth, 502) for nth in range(1, 20)]
-
-    outcome = upsert_comment(github, PULL, "report", MARKER)
-
-    assert outcome.warning is not None
-    assert "no answer" in outcome.warning
-    assert posts(standin) == 0
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "[1]", '"text"', '[{"id": "x", "user": 3}]', ""])

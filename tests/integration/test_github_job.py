@@ -23,7 +23,6 @@ from parcel_desk import (
     SETTLING,
     TRIAGE_CASES,
     TRIAGE_PROMPT,
-    Repository,
     answers,
     edited,
 )
@@ -241,21 +240,6 @@ def test_money_that_reaches_for_nothing_is_inconclusive_and_its_cost_is_not_clai
 # --- a merge queue ----------------------------------------------------------------------------------------------------
 
 
-def test_a_merge_group_that_breaks_cases_is_red_and_answered_in_the_summary(
-    hub: Hub, capsys: pytest.CaptureFixture[str]
-) -> None:
-    base = hub.developer.git("rev-parse", "main")
-    hub.push_head(NO_PARCELS)
-
-    job = hub.merge_group(capsys, base)
-
-    assert (job.code, job.outputs["verdict"], job.outputs["worst-drop"]) == (1, "regression", "50.0000")
-    assert job.summary.startswith("### ❌ Regression: `routing` fell by 50.0 points (limit 1)")
-    assert f"::error file={TRIAGE_PROMPT}::ci-eval: routing fell by 50.00 points" in job.out.split("\n")
-    assert "comment-url" not in job.outputs
-    assert hub.api.bodies(PULL) == [], "there is no pull request to comment in"
-
-
 def test_a_harmless_merge_group_is_green_by_main_s_stored_run(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     base = hub.push_main({})
     hub.push(capsys, base)
@@ -267,15 +251,6 @@ def test_a_harmless_merge_group_is_green_by_main_s_stored_run(hub: Hub, capsys: 
     assert (job.code, hub.model.calls - before) == (0, TRIAGE_CASES)
     assert f"The base's answers are main's stored baseline of `{base[:12]}`" in job.summary
     assert len(hub.baselines()) == 2, "and it stores nothing itself"
-
-
-def test_a_merge_group_is_not_blamed_for_the_group_before_it(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its base is what GitHub built it on, not main."""
-    before_it = hub.push_head(NO_PARCELS)
-    hub.push_head({"src/checkout.ts": "export const vat = 0.07\n"}, branch="second", base="feature")
-
-    assert hub.merge_group(capsys, before_it).code == 0
-    assert hub.model.calls == 0
 
 
 @pytest.mark.parametrize("what", ["depth", "stranger"])
@@ -293,23 +268,6 @@ def test_a_merge_group_whose_base_is_not_below_it_is_refused(
 
 
 # --- what goes wrong is not a verdict ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [403, 422, 500])
-def test_a_comment_that_github_refuses_is_a_warning_and_the_verdict_stands(
-    status: int, hub: Hub, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hub.api.failures = [Failure("POST", nth, status) for nth in (1, 2)]
-
-    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
-
-    assert job.code == 1
-    assert hub.api.bodies(PULL) == []
-    assert re.search(
-        r"^::warning::the comment was not posted: .*; the verdict stands, and is in the summary$", job.out, re.M
-    )
-    assert job.outputs["verdict"] == "regression"
-    assert "comment-url" not in job.outputs
 
 
 def test_no_token_is_a_warning_and_the_verdict_stands(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
@@ -449,19 +407,6 @@ def test_a_job_that_may_not_write_the_baseline_says_so(hub: Hub, capsys: pytest.
     assert re.search(
         r"^::error::the baseline branch ci-eval-baselines cannot be written; .*contents: write", job.out, re.M
     )
-
-
-def test_hidden_outputs_are_in_neither_baseline_nor_comment(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    config = hub.developer.read(CONFIG).replace("baseline: {repeats: 1}", "baseline: {repeats: 1, outputs: hide}")
-    hub.push(capsys, hub.push_main({CONFIG: config}))
-
-    job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
-
-    assert job.code == 1
-    stored = Repository(hub.bare).git("grep", "-h", "-e", "", "ci-eval-baselines")
-    shown = hub.api.bodies(PULL)[0] + job.summary + job.out
-    assert "looking into it" not in stored + shown
-    assert "`lost-parcel`" in shown
 
 
 # --- by the clock -----------------------------------------------------------------------------------------------------
