@@ -26,6 +26,10 @@ from ci_eval.text import JSON
 _2020_12 = "https://json-schema.org/draft/2020-12/schema"
 _MOST_RULES = 1_000_000
 _LONG = 500
+_CORE = {"$schema", "$id", "$anchor", "$dynamicAnchor", "$comment", "$defs", "$vocabulary", "definitions", "id"}
+_NOTES = {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
+_SAYING_NOTHING = frozenset(_CORE | _NOTES)
+"""Keys by which nothing is refused."""
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
@@ -73,7 +77,7 @@ def problem_of(validator: Validator, value: JSON) -> str | None:
 def validator_of(document: Document) -> Validator:
     """Raises InputError for what is no schema, or none that can be held to what it says."""
     schema = document.value
-    if not isinstance(schema, dict) or not schema:
+    if not isinstance(schema, dict) or not schema.keys() - _SAYING_NOTHING:
         raise document.error((), "not a schema, or one that accepts everything", "write an object with rules")
     kind = _kind(document, schema)
     # Taken out, because a `$schema` that the library meets again (by `$ref: "#"`) brings back its own keywords.

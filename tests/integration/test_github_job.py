@@ -639,20 +639,6 @@ def test_a_gate_on_github_neither_reads_nor_writes_a_cache(
     assert _kept(hub) == files
 
 
-def test_main_does_not_believe_what_was_kept_by_someone_without_its_key(
-    hub: Hub, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whoever can write a cache of main's scope can put a file there, but no answer."""
-    kept = str(hub.folder / "kept")
-    hub.model.behaviour = lambda _: says("poison")
-    hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept, **{KEY_ENV: "sk-of-an-attacker"})
-    hub.model.behaviour = answers
-
-    pushed = hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept)
-
-    assert "| triage  | routing     | 100.00  |" in pushed.summary
-
-
 def test_without_a_key_that_could_seal_it_main_keeps_nothing(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     policy = hub.developer.read(CONFIG).replace(", key_env: DESK_KEY", "")
     for number in range(2):

@@ -1,4 +1,4 @@
-"""Rows 17, 82, 83, 105, 130 and 132 of the threat model: what GitHub is told, and when. Each test is named by its row.
+"""Rows 17, 82, 83, 105, 107, 130 and 132 of the threat model: what GitHub is told and keeps. Each is named by its row.
 
 Jobs are whole ones, over real git; the comment is written over HTTP, to a stand-in that GitHub's description checks.
 """
@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, opened
 from github_standin import TOKEN, Failure, StandIn
-from openai_server import Answer, Asked
-from parcel_desk import CONFIG, TRIAGE_PROMPT, Repository, answers
+from openai_server import Answer, Asked, says
+from parcel_desk import CONFIG, KEY_ENV, TRIAGE_PROMPT, Repository, answers
 
 from ci_eval.github.client import GitHub
 from ci_eval.github.environment import Token
@@ -168,6 +168,23 @@ def test_105_hidden_outputs_are_in_neither_baseline_nor_comment(hub: Hub, capsys
     shown = hub.api.bodies(PULL)[0] + job.summary + job.out
     assert "looking into it" not in stored + shown
     assert "`lost-parcel`" in shown
+
+
+# --- 107: a response cache that somebody else filled ------------------------------------------------------------------
+
+
+def test_107_main_does_not_believe_what_was_kept_by_someone_without_its_key(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever can write a cache of main's scope can put a file there, but no answer."""
+    kept = str(hub.folder / "kept")
+    hub.model.behaviour = lambda _: says("poison")
+    hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept, **{KEY_ENV: "sk-of-an-attacker"})
+    hub.model.behaviour = answers
+
+    pushed = hub.push(capsys, hub.push_main({}), XDG_CACHE_HOME=kept)
+
+    assert "| triage  | routing     | 100.00  |" in pushed.summary
 
 
 # --- 130: a cancelled run ---------------------------------------------------------------------------------------------

@@ -212,29 +212,6 @@ def test_regex(at: Snapshot) -> None:
     assert not judged(at, {"type": "regex", "pattern": "x", "absent": True, "field": "a"}, "not JSON").passed
 
 
-@pytest.mark.parametrize("pattern", ["(?=a)b", "(?!a)b", "(?<=a)b", "(?<!a)b", r"(a)\1", "(?P=name)", "a++", "(?>a)b"])
-def test_what_re2_cannot_do_is_refused_with_a_remedy(pattern: str) -> None:
-    error = refused({"type": "regex", "pattern": pattern})
-    assert "not a pattern that RE2 takes" in str(error)
-    assert "look-around" in error.remedy
-
-
-@pytest.mark.parametrize("pattern", ["", ".*", "a*", "^", "|", "(a|)", "x?"])
-def test_a_pattern_that_accepts_no_answer_at_all_is_refused(pattern: str) -> None:
-    refused({"type": "regex", "pattern": pattern})
-
-
-def test_a_pattern_is_at_most_a_kibibyte() -> None:
-    scorer_set(golden(case()), {"type": "regex", "pattern": "a" * 1024})
-    refused({"type": "regex", "pattern": "a" * 1025})
-
-
-def test_no_answer_makes_a_pattern_slow(at: Snapshot) -> None:
-    started = time.monotonic()
-    judged(at, {"type": "regex", "pattern": "^(a+)+$"}, "a" * 100_000 + "!")
-    assert time.monotonic() - started < 1
-
-
 # --- similarity -------------------------------------------------------------------------------------------------------
 
 
@@ -335,18 +312,9 @@ def test_json_schema_of_a_field(tmp_path: Path) -> None:
     assert judged(at, scorer, "{}").reason == Untrusted("no n in the answer")
 
 
-def test_a_schema_without_a_dialect_is_of_2020_12_and_formats_count(tmp_path: Path) -> None:
-    scored = with_schema(tmp_path, {"prefixItems": [{"format": "ipv4"}]})
-    assert scored('["127.0.0.1"]').passed
-    assert not scored('["127.0.0.256"]').passed
-
-
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({}, "accepts everything"),
-        (True, "accepts everything"),
-        ([], "accepts everything"),
         ({"type": "strin"}, "not a valid JSON Schema"),
         ({"minLength": -1}, "not a valid JSON Schema"),
         ({"$schema": "https://evil.example/schema", "type": "object"}, "unknown $schema"),
