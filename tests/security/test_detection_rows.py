@@ -1,4 +1,4 @@
-"""Rows 33, 34, 37, 38 and 39 of the threat model: no change gets out of sight. Each test is named by its row."""
+"""Rows 33-39 of the threat model: no change gets out of sight. Each test is named by its row."""
 
 from __future__ import annotations
 
@@ -173,6 +173,45 @@ def test_34_a_link_that_leaves_the_repository(repo: Repo, main: Snapshot, watche
     repo.symlink(watched, target)
     head = repo.at()
     with pytest.raises(InputError, match=f"^{watched}: is a link that leaves the repository; replace it by the file$"):
+        touched(main, head)
+
+
+# --- 35: what is read without being named in the config ---------------------------------------------------------------
+
+INDIRECT = {"rows/shots.jsonl": ROW * 3, "rows/train.jsonl": ROW * 3, "app/answer.py": "x = 1\n", "app/deep/b.py": ""}
+
+
+@pytest.mark.parametrize("path", INDIRECT)
+def test_35_whatever_an_answer_is_made_of(repo: Repo, main: Snapshot, path: str) -> None:
+    """Few-shot rows, rows that a model config names, and all code of a target of one's own."""
+    own = "  t:\n    target: {python: 'app.answer:say', files: [app/**]}\n"
+    code = f"{own}    golden: golden.jsonl\n    scorers: [{{type: exact}}]\n"
+    policy = POLICY.replace("model: model.yaml", "model: model.yaml, examples: {from: rows/shots.jsonl, k: 2}")
+    for name, text in {"ci-eval.yaml": policy + code, **INDIRECT}.items():
+        repo.write(name, text)
+    repo.write("model.yaml", "provider: local\nmodel: minilm\ntrain: rows/train.jsonl\n")
+    base = repo.at()
+    repo.write(path, INDIRECT[path] + ROW)
+    assert touched(base, repo.at()) == {path}
+
+
+# --- 36: what cannot be read ------------------------------------------------------------------------------------------
+
+BROKEN = ["provider: [\n", "a: &a [*a]\n", "provider: local\nprovider: local\n", "\x00", "- train\n", "train: 5\n"]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_36_a_model_config_that_cannot_be_read_is_a_change(repo: Repo, main: Snapshot, text: str) -> None:
+    repo.write("model.yaml", text)
+    assert touched(main, repo.at()) == {"model.yaml"}
+
+
+@pytest.mark.parametrize("text", [*BROKEN[:4], "", POLICY.replace("watch", "wacht"), POLICY.replace("src/**", "../**")])
+def test_36_a_config_that_cannot_be_read_is_refused(repo: Repo, main: Snapshot, text: str) -> None:
+    repo.write("ci-eval.yaml", text)
+    repo.write("src/app.py", "worse")
+    head = repo.at()
+    with pytest.raises(InputError, match=r"ci-eval\.yaml"):
         touched(main, head)
 
 

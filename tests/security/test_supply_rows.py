@@ -1,4 +1,4 @@
-"""Rows 108-112 and 114 of the threat model, and 10, 11 and 13, which bind what is not there: where the action, its
+"""Rows 104, 108-112, 114 and 115 of the threat model, and 10-13, which bind what is not there: where the action, its
 image and its package come from, and what its workflows may do. Each test is named by its row."""
 
 from __future__ import annotations
@@ -135,6 +135,16 @@ def test_112_the_image_and_the_package_are_attested(release: dict[str, Any]) -> 
     ]
 
 
+def test_112_no_secret_is_built_in_and_anybody_can_verify(release: dict[str, Any]) -> None:
+    (build,) = [step for job in release["jobs"].values() for step in steps(job) if "build-push" in step.get("uses", "")]
+    assert build["with"]["build-args"] == "BASE=${{ steps.base.outputs.image }}"
+    assert not {"secrets", "secret-files", "secret-envs", "ssh"} & build["with"].keys()
+    page = (ROOT / "docs/releasing.md").read_text(encoding="utf-8")
+    assert "gh attestation verify oci://" in page
+    assert re.search(r"gh attestation verify \S+\.whl", page)
+    assert "[docs/releasing.md](docs/releasing.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: str(file.relative_to(ROOT)))
 def test_108_every_action_is_named_by_its_commit_and_says_its_version(file: Path) -> None:
     used = re.findall(r"uses: (\S+)(.*)", file.read_text(encoding="utf-8"))
@@ -205,12 +215,43 @@ def test_114_some_workflows_judge_pull_requests() -> None:
     assert len(list(filter(judges_pull_requests, WORKFLOWS))) >= 8
 
 
+# --- what is said, since it cannot be enforced from inside ------------------------------------------------------------
+
+
+def test_104_the_docs_say_where_a_key_is_kept_from_those_who_may_push() -> None:
+    text = " ".join((ROOT / "docs/security.md").read_text(encoding="utf-8").split())
+    (said,) = re.findall(r"Everyone with write access can read repository secrets\.[^*]*", text)
+    for part in ("environment with required reviewers", "key of its own", "spending limit", "replaced"):
+        assert part in said
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_104_the_workflow_that_strangers_start_has_its_key_from_an_environment(file: Path) -> None:
+    workflow = loaded(file)
+    for job in workflow["jobs"].values():
+        assert "pull_request_target" not in workflow[True] or "secrets." not in json.dumps(job) or job["environment"]
+
+
+# --- standing checks --------------------------------------------------------------------------------------------------
+
+
+def test_115_workflows_are_checked_with_every_change_and_the_project_once_a_week() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^test: .*\bcheck\b", makefile, re.M)
+    assert re.search(r"^check: .*\bworkflows\b", makefile, re.M)
+    assert "zizmor --persona pedantic" in makefile
+    codeql, score = (loaded(ROOT / ".github/workflows" / name) for name in ("codeql.yml", "scorecard.yml"))
+    assert {"push", "pull_request", "schedule"} <= codeql[True].keys()  # YAML 1.1 reads "on" so
+    assert codeql["jobs"]["analyse"]["strategy"]["matrix"]["language"] == ["actions", "python"]
+    assert "schedule" in score[True]
+    assert ".score >= 8" in json.dumps(score)
+
+
 # --- a command in a comment: there is none ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", ["/eval", f"/eval {'a' * 40}", "/eval 1 --max-drop 100; id", "ci-eval: accept"])
-def test_10_11_13_no_comment_starts_anything(body: str) -> None:
-    """Its check would stand on the default branch, where no requirement sees it; so no comment is listened to."""
+def commented(action: str, body: str) -> object:
+    """What a comment on a pull request makes of the job."""
     environ = {
         "GITHUB_EVENT_NAME": "issue_comment",
         "GITHUB_EVENT_PATH": "/nowhere",
@@ -225,6 +266,17 @@ def test_10_11_13_no_comment_starts_anything(body: str) -> None:
         "GITHUB_API_URL": "https://api.github.com",
         "GITHUB_WORKSPACE": "/work",
     }
-    comment: JSON = {"action": "created", "comment": {"body": body}, "issue": {"number": 7, "pull_request": {}}}
-    found = activity(Environment.from_environ(environ), comment)
-    assert isinstance(found, Ignored)
+    comment: JSON = {"action": action, "comment": {"body": body}, "issue": {"number": 7, "pull_request": {}}}
+    return activity(Environment.from_environ(environ), comment)
+
+
+@pytest.mark.parametrize("body", ["/eval", f"/eval {'a' * 40}", "/eval 1 --max-drop 100; id", "ci-eval: accept"])
+def test_10_11_13_no_comment_starts_anything(body: str) -> None:
+    """Its check would stand on the default branch, where no requirement sees it; so no comment is listened to."""
+    assert isinstance(commented("created", body), Ignored)
+
+
+@pytest.mark.parametrize("action", ["edited", "deleted", "pinned"])
+@pytest.mark.parametrize("body", [f"/eval {'a' * 40}", f"> /eval {'a' * 40}\nno!", f"```\n/eval {'a' * 40}\n```"])
+def test_12_nor_does_one_that_is_edited_or_quotes_another(action: str, body: str) -> None:
+    assert isinstance(commented(action, body), Ignored)
