@@ -109,7 +109,7 @@ class Environment:
         )
 
 
-_WORD = re.compile(r"[a-z_]{1,64}")
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SHA = re.compile(r"[0-9a-f]{40}")
 REPOSITORY = re.compile(r"(?![.-])[A-Za-z0-9._-]{1,100}/(?!-|\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _POSITIVE = re.compile(r"[1-9][0-9]{0,17}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import webhooks
 from git_over_http import GitServer
 from github_history import User, label_json
 from github_standin import DATA, TOKEN, StandIn
@@ -163,9 +164,7 @@ class Hub:
 
     def event(self, action: str, head: str) -> dict[str, Any]:
         """The payload of a pull request's event, with the labels that are on now."""
-        name = action if action in {"opened", "synchronize"} else "opened"
-        payload: dict[str, Any] = json.loads((DATA / f"webhooks/pull_request.{name}.json").read_text(encoding="utf-8"))
-        payload |= {"action": action, "number": PULL}
+        payload = webhooks.payloads("pull_request", action)[-1] | {"number": PULL}
         labels = copy.deepcopy(self.api.pulls[PULL]["labels"])
         payload["pull_request"] |= {"number": PULL, "head": payload["pull_request"]["head"] | {"sha": head}}
         payload["pull_request"] |= {"labels": labels}

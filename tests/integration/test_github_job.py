@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import webhooks
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, opened
 from github_standin import DATA, TOKEN, Failure
 from openai_server import Answer, Asked, fails, says
@@ -63,10 +64,17 @@ def test_the_next_push_edits_the_same_comment(hub: Hub, capsys: pytest.CaptureFi
     assert hub.api.requests.count(f"POST /repos/{hub.api.repository}/issues/{PULL}/comments") == 1
 
 
-def test_a_label_does_not_turn_a_regression_green(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_that_happens_to_a_pull_request_turns_a_regression_green(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By GitHub's own payloads: the newest check of a head counts, whatever started it."""
     head = hub.push_head(NO_PARCELS)
+    actions = {webhooks.kind_of("pull_request", payload) for payload in webhooks.real("pull_request")} - {"closed"}
 
-    assert hub.pull_request(capsys, head, action="labeled").code == 1
+    for action in sorted({*actions, "edited", "milestoned", "enqueued", "auto_merge_enabled"}):
+        assert (action, hub.pull_request(capsys, head, action=action).code) == (action, 1)
+    assert hub.pull_request(capsys, head, action="closed").out == "ci-eval: nothing to do: the pull request is closed\n"
+    assert len(hub.api.bodies(PULL)) == 1
 
 
 def test_the_changed_file_is_annotated(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
