@@ -39,7 +39,7 @@ from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
 from ci_eval.github.queue import GroupReview
 from ci_eval.github.workplace import Connect, Workplace
-from ci_eval.outcome.model import GateOutcome, Reason, SuiteOutcome
+from ci_eval.outcome.model import Called, GateOutcome, Reason, SuiteOutcome
 from ci_eval.purse import Purse
 from ci_eval.reader import write_file
 from ci_eval.report.files import form_of, of_gate
@@ -132,7 +132,9 @@ class _Job:
             error = terms.explain(raised)
             self.place.tell_error(error)
             outcome = _stopped(error, review.head_sha)
-        outcome = replace(review.after(outcome, acceptance), attempt=self.place.environment.run_attempt)
+        attempt = self.place.environment.run_attempt
+        called: Called = "this PR" if review.number else "this group"
+        outcome = replace(review.after(outcome, acceptance), attempt=attempt, called=called)
         self._publish(outcome, review.number, review.head_sha, out)
         return outcome.exit_code
 

@@ -184,7 +184,7 @@ def policy_notes(
 ) -> tuple[Untrusted, ...]:
     """What the pull request's changes to the policy will do once they are merged; none of it counts now."""
     notes = [f"suite {name} is added: it is judged from the next pull request on" for name in changes.added_suites]
-    notes += [f"suite {name} is removed: this pull request is still judged by it" for name in changes.removed_suites]
+    notes += [f"suite {name} is removed: this change is still judged by it" for name in changes.removed_suites]
     if changes.shared_policy:
         notes.append("providers, budget or baseline settings change: main's are used here")
     for suite in changes.suites:

@@ -34,6 +34,7 @@ from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
 Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped", "superseded"]
+Called = Literal["this PR", "this group"]
 
 
 @dataclass(frozen=True)
@@ -287,6 +288,8 @@ class GateOutcome:
     acceptance: Acceptance | None = None
     attempt: int = 1
     """How often this job was started: a verdict of a later attempt is a second draw."""
+    called: Called = "this PR"
+    """What the candidate is: a pull request, or what a merge queue made of some of them."""
 
     @property
     def exit_code(self) -> int:
@@ -298,6 +301,9 @@ class GateOutcome:
         return any(Verdict.INCONCLUSIVE in suite.verdicts for suite in self.suites)
 
     def worst_dimension(self) -> DimensionResult | None:
-        """The dimension with the largest drop, over all suites."""
+        """The one with the largest drop, over all suites: from main, or from the anchor where that alone fails."""
         every = [dimension for suite in self.suites for dimension in suite.dimensions]
+        if all(dimension.verdict is not Verdict.REGRESSION for dimension in every):
+            below = (one for suite in self.suites if suite.anchor for one in suite.anchor.gated)
+            every = [one for one in below if one.verdict is Verdict.REGRESSION] or every
         return max(every, key=lambda dimension: dimension.drop, default=None)

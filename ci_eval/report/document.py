@@ -6,8 +6,9 @@ sends it through its encoder. So a renderer cannot forget one, and a name that l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
 
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
@@ -15,6 +16,9 @@ from ci_eval.verdict import Verdict
 Piece = str | Untrusted
 """A `Verdict` is a piece too: renderers give it a sign or a colour."""
 Text = tuple[Piece, ...]
+
+CANDIDATE = "this PR"
+"""What reports call the candidate, where nothing says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -130,3 +134,25 @@ class Report:
     headline: Text
     """Why, in words of ours; it follows the verdict's own word."""
     sections: tuple[Section, ...]
+
+
+# --- the candidate's name ---------------------------------------------------------------------------------------------
+
+Part = TypeVar("Part")
+
+
+def calling(name: str, part: Part) -> Part:
+    """A report, or a part of one, that calls the candidate so; words that are not ours stay as they are."""
+    return part if name == CANDIDATE else cast(Part, _calling(name, part))
+
+
+def _calling(name: str, part: Any) -> Any:
+    if type(part) is str:  # and not a Verdict
+        return part.replace(CANDIDATE, name)
+    if isinstance(part, tuple):
+        return tuple(_calling(name, one) for one in part)
+    if isinstance(part, Mapping):
+        return {key: _calling(name, one) for key, one in part.items()}
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{field.name: _calling(name, getattr(part, field.name)) for field in fields(part)})
+    return part

@@ -13,7 +13,7 @@ from ci_eval.confirm.evidence import Flip
 from ci_eval.outcome.model import GateOutcome, SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.cases import by_case, reason
-from ci_eval.report.document import Text, joined
+from ci_eval.report.document import Text, calling, joined
 from ci_eval.report.junit_xml import Test, TestSuite, Trouble, to_xml, verdict_suite
 from ci_eval.report.model import build, dimension_table
 from ci_eval.text import Hostile, Untrusted
@@ -23,7 +23,7 @@ from ci_eval.verdict import Verdict
 def to_junit(outcome: GateOutcome) -> str:
     show = not outcome.hide_outputs
     accepted = outcome.verdict is Verdict.ACCEPTED
-    suites = (_suite(suite, show=show, accepted=accepted) for suite in outcome.suites)
+    suites = (calling(outcome.called, _suite(suite, show=show, accepted=accepted)) for suite in outcome.suites)
     return to_xml([verdict_suite(build(outcome)), *suites])
 
 

@@ -25,6 +25,7 @@ from ci_eval.report.document import (
     Section,
     Table,
     Text,
+    calling,
     listed,
 )
 from ci_eval.report.failures import how_it_fails, more_silent
@@ -52,7 +53,7 @@ def build(outcome: GateOutcome, *, show_outputs: bool = True) -> Report:
         how_sure(outcome),
         _provenance(outcome),
     )
-    return Report(outcome.verdict, headline(outcome), tuple(sections))
+    return calling(outcome.called, Report(outcome.verdict, headline(outcome), tuple(sections)))
 
 
 def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]:

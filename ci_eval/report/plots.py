@@ -11,7 +11,7 @@ from ci_eval.figures.ranks import Quantile, quantile
 from ci_eval.golden.cases import STRATA
 from ci_eval.outcome.model import SuiteOutcome
 from ci_eval.outcome.slices import Passes, Slice, slices
-from ci_eval.report.document import Piece
+from ci_eval.report.document import CANDIDATE, Piece
 from ci_eval.report.numbers import decimal, digits_for, signed
 from ci_eval.report.performance import QUANTILES, times
 from ci_eval.text import Untrusted
@@ -51,6 +51,7 @@ class Plot:
     unit: str = ""
     zero: bool = False
     """Whether the axis shows zero, whatever the values."""
+    candidate: str = CANDIDATE
 
 
 def plots(suite: SuiteOutcome) -> Iterator[Plot]:

@@ -530,7 +530,7 @@ def test_a_suite_that_a_change_removes_still_judges_it(desk: Repository, server:
     ran = desk.gate()
 
     assert ran.code == 1
-    assert "suite triage is removed: this pull request is still judged by it" in " ".join(ran.out.split())
+    assert "suite triage is removed: this change is still judged by it" in " ".join(ran.out.split())
 
 
 def test_a_lowered_bar_does_not_count_for_the_change_that_lowers_it(desk: Repository, server: OpenAIServer) -> None:

@@ -68,6 +68,9 @@ def test_17_a_merge_group_that_breaks_cases_is_red_and_answered_in_the_summary(
     assert f"::error file={TRIAGE_PROMPT}::ci-eval: routing fell by 50.00 points" in job.out.split("\n")
     assert "comment-url" not in job.outputs
     assert hub.api.bodies(PULL) == [], "there is no pull request to comment in"
+    told = [hub.folder / f"workspace-{hub.runs}" / path for name, path in job.outputs.items() if name.endswith("-path")]
+    assert all("this PR" not in text for text in (job.summary, *(file.read_text(encoding="utf-8") for file in told)))
+    assert ", this group `" in job.summary
 
 
 def test_17_a_merge_group_is_not_blamed_for_the_group_before_it(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

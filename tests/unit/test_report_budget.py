@@ -112,6 +112,12 @@ class TestAnchor:
         assert (found["verdict"], found["blamed"]) == ("regression", ["task_accuracy"])
         assert found["dimensions"][0]["drop"] == "3.2000"
 
+    def test_the_worst_dimension_is_the_one_that_fell_below_it_where_that_alone_fails(self) -> None:
+        alone, spared = outcome(anchored(blamed=True)), outcome(anchored(blamed=False))
+        both = outcome(anchored(blamed=True), suite(comparison(some(300, broke=6))))
+        drops = [found.drop for found in (one.worst_dimension() for one in (alone, spared, both)) if found]
+        assert drops == [Fraction(16, 5), Fraction(1, 3), Fraction(2)]
+
 
 def priced(base: float, candidate: float | None, percent: float) -> SuiteOutcome:
     compared = comparison(some(100))

@@ -34,6 +34,8 @@ from ci_eval.datasets.contamination import Leak
 from ci_eval.golden.cases import Edits
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report.document import Entries, Sides
+from ci_eval.report.files import Form, of_gate
+from ci_eval.report.markdown import comment
 from ci_eval.report.model import build
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
@@ -523,3 +525,17 @@ def test_what_changed_is_said_in_words() -> None:
     words = said(realistic(), "What changed")
     assert "model golden/helpdesk/model.yaml: temperature 0 → 0.7" in words
     assert "- urgent: money taken wrongly" in words
+
+
+# --- what the candidate is called -------------------------------------------------------------------------------------
+
+
+def test_a_merge_queue_s_group_is_called_a_group_in_every_form() -> None:
+    """In our own words only: what a model wrote stays as it is."""
+    group = replace(full("this PR is fine"), called="this group")
+    forms: tuple[Form, ...] = ("md", "html", "junit")
+    for form in forms:
+        told, usual = (of_gate(one, form) for one in (group, replace(group, called="this PR")))
+        assert told.count("this PR") == told.count("this PR is fine") > 0
+        assert told.count("this group") == usual.count("this PR") - usual.count("this PR is fine") > 0
+    assert "this PR" not in comment(build(replace(realistic(), called="this group")))

@@ -86,12 +86,12 @@ def draw(plot: Plot) -> Element:
         "figure",
         el("h3", plot.title),
         el("div", *rows, *_scale(scale, plot.unit), class_="plot"),
-        el("figcaption", *(_legend() if sides else ()), f"{plot.about}{compressed}"),
+        el("figcaption", *(_legend(plot.candidate) if sides else ()), f"{plot.about}{compressed}"),
     )
 
 
-def _legend() -> tuple[Element | str, ...]:
-    return el("span", "base", class_="key base"), " ", el("span", "this PR", class_="key candidate"), " "
+def _legend(candidate: str) -> tuple[Element | str, ...]:
+    return el("span", "base", class_="key base"), " ", el("span", candidate, class_="key candidate"), " "
 
 
 def _row(row: PlotRow, scale: Axis) -> tuple[Element, Element, Element]:
