@@ -1,22 +1,26 @@
 """JUnit XML, as other CI systems read it: the part of it on which they agree.
 
 A test has at most one `failure` or `error`, since some readers take the first alone; nothing is ever `skipped`, which
-all of them show as fine.
+all of them show as fine. Where there is no room for every test, those that passed are left out first, and told by their
+number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ci_eval.report.document import Report, Table, Text, in_words
+from ci_eval.reader import MIB
+from ci_eval.report.document import CASE, Report, Table, Text, in_words
 from ci_eval.text import Hostile, node
 from ci_eval.verdict import Verdict
 
 _LONGEST_MESSAGE = 1000
 _LONGEST_TEXT = 4000
+_ROOM = 8 * MIB
+"""For all tests together: 60,000 that passed, or 500 that failed and show the longest texts. GitLab takes 30 MB."""
 _XML_TYPES: dict[Verdict, Literal["failure", "error"]] = {
     Verdict.REGRESSION: "failure",
     Verdict.INCONCLUSIVE: "error",
@@ -49,6 +53,8 @@ class TestSuite:
     tests: tuple[Test, ...]
     table: Table | None = None
     """Told as properties, one a cell."""
+    left: int = 0
+    """Tests that were left out."""
 
     def count(self, tag: str) -> int:
         return sum(test.trouble is not None and test.trouble.tag == tag for test in self.tests)
@@ -63,10 +69,33 @@ def verdict_suite(report: Report) -> TestSuite:
 
 def to_xml(suites: Sequence[TestSuite]) -> str:
     """The file; it has nothing that XML does not allow, whatever anybody wrote."""
-    root = Element("testsuites", {"name": "ci-eval", **_counts(suites)})
-    root.extend(_suite(suite) for suite in suites)
+    shown = _that_fit(suites)
+    root = Element("testsuites", {"name": "ci-eval", **_counts(shown)})
+    root.extend(_suite(suite) for suite in shown)
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+
+
+def _that_fit(suites: Sequence[TestSuite]) -> list[TestSuite]:
+    """Whole tests, the most telling ones first: the very first, which may be the verdict, then what is in trouble."""
+    kept: list[set[int]] = [set() for _ in suites]
+    places = [(number, index) for number, suite in enumerate(suites) for index in range(len(suite.tests))]
+    room = _ROOM
+    for number, index in sorted(places, key=lambda place: (place != (0, 0), _rank(suites[place[0]].tests[place[1]]))):
+        room -= len(tostring(_test(suites[number].tests[index]), encoding="utf-8"))
+        if room < 0:
+            break
+        kept[number].add(index)
+    return [_only(suite, indices) for suite, indices in zip(suites, kept, strict=True)]
+
+
+def _rank(test: Test) -> int:
+    return ("failure", "error", None).index(test.trouble.tag if test.trouble else None)
+
+
+def _only(suite: TestSuite, indices: set[int]) -> TestSuite:
+    tests = tuple(test for index, test in enumerate(suite.tests) if index in indices)
+    return replace(suite, tests=tests, left=len(suite.tests) - len(tests))
 
 
 def _counts(suites: Iterable[TestSuite]) -> dict[str, str]:
@@ -87,6 +116,8 @@ def _suite(suite: TestSuite) -> Element:
         for name, value in _cells(suite.table):
             SubElement(properties, "property", {"name": name, "value": value})
     made.extend(_test(test) for test in suite.tests)
+    if suite.left:
+        SubElement(made, "system-out").text = f"{CASE.more(suite.left)} in the run files."
     return made
 
 

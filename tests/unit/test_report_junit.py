@@ -11,7 +11,7 @@ from hostile import HOSTILE, hostile_text
 from hypothesis import given, settings
 from junitparser import Error, Failure, JUnitXml, Skipped
 from junitparser import TestCase as Result
-from report_factory import cell, comparison, full, joined, outcome, realistic, record, rerun, some, suite
+from report_factory import Change, cell, comparison, full, joined, outcome, realistic, record, rerun, some, suite
 
 from ci_eval.config import GatePolicy
 from ci_eval.figures.counted import counted
@@ -168,3 +168,38 @@ def test_with_a_limit_there_is_a_verdict() -> None:
     [test] = read(versus_junit([beside()], Fraction(1)))["ci-eval"]
     assert [kind for kind, _ in problems(test)] == [Error]
     assert not read(versus_junit([beside()], Fraction(50)))["ci-eval"][0].result
+
+
+# --- no room for every test -------------------------------------------------------------------------------------------
+
+
+def _cut(one: GateOutcome, room: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("ci_eval.report.junit_xml._ROOM", room)
+    return JUnitXml.fromstring(to_junit(one).encode())
+
+
+def test_a_file_is_bounded_and_says_how_many_cases_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed stays, in the order of the golden set; the counts are of what is there, as readers expect."""
+    one = outcome(suite(comparison(some(300, broke=12))))
+    found = _cut(one, 20_000, monkeypatch)
+    _, cases = found
+    names = [str(test.name) for test in cases]
+    left = 300 - len(names)
+    assert 12 < len(names) < 300
+    assert names == [f"case-{number:04}" for number in range(len(names))]
+    assert f"  <system-out>{left} more cases are in the run files.</system-out>\n  </testsuite>" in to_junit(one)
+    assert (cases.tests, cases.failures, found.tests) == (len(names), 12, len(names) + 1)
+    assert len(to_junit(one)) < 2 * 20_000, "the room is for the tests, without the white space between"
+
+
+def test_what_failed_goes_last_and_the_verdict_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    last: dict[str, Change] = {f"z-{number}": "broke" for number in range(9)}
+    one = outcome(suite(comparison({**some(40), **last})))
+    (verdict_test,), cases = _cut(one, 2000, monkeypatch)
+    assert problems(verdict_test)
+    assert 0 < len(list(cases)) < 9
+    assert all(not test.is_passed for test in cases)
+
+
+def test_a_large_golden_set_has_room_for_every_case() -> None:
+    assert len(by_name(outcome(suite(comparison(some(5000, broke=100)))))) == 5000
