@@ -18,10 +18,11 @@ from ci_eval.github.environment import Token
 
 SHA = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 EVAL = ".github/workflows/eval.yml"
+ON = "  pull_request: {types: [opened, synchronize, reopened, edited]}\n"
 GOOD = f"""\
 name: eval
 on:
-  pull_request:
+  pull_request: {{types: [opened, synchronize, reopened, edited]}}
   merge_group:
 permissions: {{}}
 concurrency: {{group: "eval-${{{{ github.ref }}}}", cancel-in-progress: true}}

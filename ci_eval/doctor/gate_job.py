@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from ci_eval.doctor.findings import Check, Finding, names
 from ci_eval.doctor.workflows import ON_PULL_REQUESTS, Start, Workflows
@@ -12,6 +12,9 @@ from ci_eval.text import Untrusted
 READABLE = Check("workflow-readable", "workflows", "what is not read here may do anything")
 GATED = Check("gate-job", "workflows", "without a job that answers pull requests nothing is judged")
 FILTERS = Check("no-filters", "workflows", "a workflow that a filter skips leaves its required check pending for ever")
+RETARGETED = Check(
+    "retargeted", "workflows", "a pull request that gets another target branch keeps the check that was for the old one"
+)
 QUEUE = Check("merge-group", "workflows", "in a merge queue the required check never comes, or nothing is judged there")
 SKIPPED = Check(
     "never-skipped", "workflows", "GitHub counts a skipped job as a success: the pull request may be merged"
@@ -71,6 +74,7 @@ def _no_gate(workflows: Workflows) -> Finding:
 
 def _gate(start: Start, workflows: Workflows) -> Iterator[Finding]:
     yield _filters(start)
+    yield from _retargeted(start)
     yield _queue(start)
     yield _verdict_counts(start)
     yield _skipped(workflows.reporter(start), workflows)
@@ -90,18 +94,28 @@ def _filters(start: Start) -> Finding:
         if found:
             fact = f"{event} is filtered by {' and '.join(found)}"
             return FILTERS.problem(start.about, fact, remedy="remove the filter: ci-eval decides inside, in a second")
-        missing = _missing_types(filters.get("types"))
+        missing = [name for name in _PR_TYPES if name not in _types(filters)]
         if missing:
             fact = f"{event} does not run on {', '.join(missing)}"
             return FILTERS.problem(start.about, fact, remedy=f"remove types, or add {', '.join(missing)}")
     return FILTERS.ok(start.about, "no filter keeps the check from being reported")
 
 
-def _missing_types(types: object) -> list[str]:
-    if types is None:
-        return []
-    listed = types if isinstance(types, list) else [types]
-    return [name for name in _PR_TYPES if name not in listed]
+def _types(filters: Mapping[str, object]) -> Collection[object]:
+    """What the event is narrowed to; without `types:` it is what GitHub takes then."""
+    types = filters.get("types")
+    return _PR_TYPES if types is None else types if isinstance(types, list) else [types]
+
+
+def _retargeted(start: Start) -> Iterator[Finding]:
+    """GitHub keeps a check by its commit, and tells of another target branch by `edited`, which has to be asked for."""
+    asked = [event for event in ("pull_request", "pull_request_target") if event in start.events]
+    deaf = [event for event in asked if "edited" not in _types(start.events[event])]
+    if deaf:
+        remedy = f"write types: [{', '.join((*_PR_TYPES, 'edited'))}], and others that you need"
+        yield RETARGETED.problem(start.about, f"{' and '.join(deaf)} does not run on edited", remedy=remedy)
+    elif asked:
+        yield RETARGETED.ok(start.about, "another target branch is judged anew (edited)")
 
 
 def _queue(start: Start) -> Finding:

@@ -26,6 +26,9 @@ SEEN = Check("github", "protections", "a protection that nobody has seen may be 
 REQUIRED = Check(
     "required-check", "protections", "a red gate stops nobody: the pull request can be merged all the same"
 )
+REACHED = Check(
+    "reaches-main", "protections", "a required check that never comes leaves every pull request pending for ever"
+)
 SOURCE = Check("check-source", "protections", "anyone who may push can set a status of that name from elsewhere")
 GUARD = Check(
     "guarded-gate", "protections", "a pull request can replace the gate's job by one of the same name that is green"
@@ -108,6 +111,7 @@ def check_protections(seen: Seen, gates: Sequence[Start], owners: Owners | None)
     main: Text = ("branch ", Untrusted(seen.about.default_branch))
     for name in dict.fromkeys(start.check_name for start in gates if start.check_name):
         yield from _required(seen, main, name, [start for start in gates if start.check_name == name])
+    yield from _reached(seen.about.default_branch, gates)
     yield _guard(seen, main, gates, owners)
     yield from _owners(seen, owners)
     yield from _queue(seen, main, gates)
@@ -135,6 +139,34 @@ def _required(seen: Seen, main: Text, name: str, gates: Sequence[Start]) -> Iter
         fact = ("the check ", Untrusted(name), " is not required")
         remedy = ("require it: ", _RULES, ", Require status checks to pass, ", Untrusted(name), " from GitHub Actions")
         yield REQUIRED.problem(main, *fact, remedy=remedy)
+
+
+def _reached(main: str, gates: Sequence[Start]) -> Iterator[Finding]:
+    """Whether the gate answers pull requests into main, as far as its filters of branches can be read without doubt."""
+    for start in gates:
+        for event in ("pull_request", "pull_request_target"):
+            filters = start.events.get(event, {})
+            kept = (
+                _matches(filters.get("branches"), main) is False
+                or _matches(filters.get("branches-ignore"), main) is True
+            )
+            if kept:
+                fact = (f"{event} is filtered by branches, and ", Untrusted(main), " is kept out")
+                yield REACHED.problem(start.about, *fact, remedy=("write branches: [", Untrusted(main), "]"))
+
+
+def _matches(patterns: object, branch: str) -> bool | None:
+    """Whether a filter names a branch, by GitHub's rule that the last pattern decides; None: perhaps, or no filter."""
+    if not patterns:
+        return None
+    found: bool | None = False
+    for pattern in patterns if isinstance(patterns, list) else [patterns]:
+        plain = str(pattern).removeprefix("!")
+        if plain in {branch, "**"} or (plain == "*" and "/" not in branch):
+            found = plain == pattern
+        elif set(plain) & set("*?+[]"):
+            found = None
+    return found
 
 
 _MORE = "give a token of an admin with administration: read (GITHUB_TOKEN=$(gh auth token))"

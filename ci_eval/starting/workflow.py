@@ -20,6 +20,7 @@ name: eval
 on:
   pull_request:
     types: [opened, synchronize, reopened, edited, labeled, unlabeled]
+    branches: [BRANCH] # a check is the head's, whichever branch it was judged for
   merge_group:
   push:
     branches: [BRANCH]

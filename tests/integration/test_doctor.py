@@ -14,6 +14,7 @@ from doctor_cases import (
     EVAL,
     FILES,
     GOOD,
+    ON,
     POLICY,
     about,
     at_once,
@@ -246,6 +247,28 @@ def test_a_merge_queue_without_the_gate_is_told(repo: Repo, standin: StandIn) ->
     repo.commit()
     standin.settings["rules/branches/main"] = [required(), reviews(), queue()]
     assert states(doctor(repo, "--json")) == {("merge-queue", "problem")}
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ("branches: [main]", set()),
+        ("branches: main", set()),
+        ("branches: ['**']", set()),
+        ("branches: ['release/**', 'ma*']", set()),
+        ("branches-ignore: [docs]", set()),
+        ("branches: [develop]", {("reaches-main", "problem")}),
+        ("branches: ['**', '!main']", {("reaches-main", "problem")}),
+        ("branches-ignore: ['*']", {("reaches-main", "problem")}),
+    ],
+)
+def test_a_filter_that_keeps_pull_requests_into_main_from_the_gate_is_told(
+    filters: str, found: set[tuple[str, str]], repo: Repo, standin: StandIn
+) -> None:
+    """Then the check that main requires never comes. A filter with main in it is right: a check is the head's."""
+    repo.write(EVAL, changed((ON, f"{ON[:-2]}, {filters}}}\n")))
+    repo.commit()
+    assert states(doctor(repo, "--json")) == found
 
 
 def test_code_owners_that_github_finds_fault_with(repo: Repo, standin: StandIn) -> None:

@@ -14,6 +14,7 @@ from doctor_cases import (
     EVAL,
     FILES,
     GOOD,
+    ON,
     POLICY,
     SHA,
     at_once,
@@ -201,7 +202,7 @@ def test_row_32_a_job_that_may_be_skipped_is_told(key: str) -> None:
 
 
 def test_row_32_a_filter_is_told() -> None:
-    text = changed(("  pull_request:\n", "  pull_request: {paths: [prompts/**]}\n"))
+    text = changed((ON, f"{ON[:-2]}, paths: [prompts/**]}}\n"))
     assert wrong(of_workflows(text)) == {("no-filters", "problem")}
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from doctor_cases import EVAL, GOOD, SHA, changed, of_files, of_workflows, told, wrong
+from doctor_cases import EVAL, GOOD, ON, SHA, changed, of_files, of_workflows, told, wrong
 from hypothesis import given
 from hypothesis import strategies as st
 from making import held
@@ -31,10 +31,13 @@ def test_nothing_is_wrong_with_a_good_workflow() -> None:
     ("old", "new", "check", "state"),
     [
         # events and filters
-        ("  pull_request:\n", "  pull_request: {paths: ['prompts/**']}\n", "no-filters", "problem"),
-        ("  pull_request:\n", "  pull_request: {paths-ignore: ['*.md']}\n", "no-filters", "problem"),
-        ("  pull_request:\n", "  pull_request: {types: [opened]}\n", "no-filters", "problem"),
-        ("  pull_request:\n", "  pull_request: {types: labeled}\n", "no-filters", "problem"),
+        (ON, f"{ON[:-2]}, paths: ['prompts/**']}}\n", "no-filters", "problem"),
+        (ON, f"{ON[:-2]}, paths-ignore: ['*.md']}}\n", "no-filters", "problem"),
+        (ON, "  pull_request: {types: [opened, edited]}\n", "no-filters", "problem"),
+        (ON, "  pull_request: {types: [labeled, edited]}\n", "no-filters", "problem"),
+        (ON, "  pull_request:\n", "retargeted", "problem"),
+        (ON, "  pull_request: {types: [opened, synchronize, reopened]}\n", "retargeted", "problem"),
+        (f"on:\n{ON}  merge_group:\n", "on: [pull_request, merge_group]\n", "retargeted", "problem"),
         ("  merge_group:\n", "", "merge-group", "warning"),
         # the job may be skipped, or be green whatever is found
         (JOB, f"{JOB}    if: github.actor != 'dependabot[bot]'\n", "never-skipped", "problem"),
@@ -86,10 +89,9 @@ def test_each_fault_is_told_once_and_nothing_else(old: str, new: str, check: str
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("on:\n  pull_request:\n  merge_group:\n", "on: [pull_request, merge_group]\n"),
         ("on:\n", "'on':\n"),
-        ("  pull_request:\n", "  pull_request: {types: [opened, synchronize, reopened, edited]}\n"),
-        ("  pull_request:\n", "  pull_request: {branches: [main]}\n"),
+        (ON, f"{ON[:-3]}, labeled, unlabeled]}}\n"),
+        (ON, f"{ON[:-2]}, branches: [main]}}\n"),
         (JOB, f"{JOB}    if: always()\n"),
         (JOB, f"{JOB}    if: always()\n    needs: [changes]\n"),
         (JOB, f"{JOB}    if: ${{{{ github.event_name == 'pull_request' || github.event_name == 'merge_group' }}}}\n"),
@@ -119,8 +121,8 @@ def test_a_script_that_goes_on_after_the_gate_is_told(swallowed: str) -> None:
 
 def test_a_string_is_an_event() -> None:
     """`on: pull_request`: YAML 1.1 would make the key true."""
-    text = changed(("on:\n  pull_request:\n  merge_group:\n", "on: pull_request\n"))
-    assert wrong(of_workflows(text)) == {("merge-group", "warning")}
+    text = changed((f"on:\n{ON}  merge_group:\n", "on: pull_request\n"))
+    assert wrong(of_workflows(text)) == {("merge-group", "warning"), ("retargeted", "problem")}
 
 
 def test_no_permissions_anywhere_is_whatever_the_repository_says() -> None:
@@ -130,7 +132,7 @@ def test_no_permissions_anywhere_is_whatever_the_repository_says() -> None:
 
 def test_all_secrets_handed_on_are_told() -> None:
     call = "on: pull_request\njobs:\n  call: {uses: ./.github/workflows/eval.yml, secrets: inherit}\n"
-    text = changed(("on:\n  pull_request:\n  merge_group:\n", "on: workflow_call\n"))
+    text = changed((f"on:\n{ON}  merge_group:\n", "on: workflow_call\n"))
     assert ("keys-in-one-step", "warning") in wrong(of_workflows(text, call=call))
 
 
@@ -139,8 +141,8 @@ def test_all_secrets_handed_on_are_told() -> None:
 
 def test_a_called_workflow_is_judged_as_its_callers_start_it() -> None:
     """Its check has both names, and what may skip the caller skips it."""
-    called = changed(("on:\n  pull_request:\n  merge_group:\n", "on: workflow_call\n"))
-    call = "on: [pull_request, merge_group]\npermissions: {}\njobs:\n  go: {uses: ./.github/workflows/eval.yml}\n"
+    called = changed((f"on:\n{ON}  merge_group:\n", "on: workflow_call\n"))
+    call = f"on:\n{ON}  merge_group:\npermissions: {{}}\njobs:\n  go: {{uses: ./.github/workflows/eval.yml}}\n"
     assert wrong(of_workflows(called, call=call)) == set()
     (start,) = [start for start in starts(called, call=call) if start.gates]
     assert start.check_name == "go / ci-eval"
@@ -186,7 +188,7 @@ def test_a_gate_out_of_the_checkout_is_told() -> None:
 
 
 def test_the_job_that_remembers_main_may_write_contents_and_nothing_more() -> None:
-    main = changed(("on:\n  pull_request:\n  merge_group:\n", "on: {push: {branches: [main]}}\n"), (JOB, ""))
+    main = changed((f"on:\n{ON}  merge_group:\n", "on: {push: {branches: [main]}}\n"), (JOB, ""))
     right = changed(("pull-requests: write", "issues: write"), ("contents: read", "contents: write"), text=main)
     assert wrong(of_workflows(GOOD, main=right)) == set()
     more = changed(("contents: read", "packages: write"), text=main)
@@ -293,7 +295,7 @@ def test_no_document_breaks_it(value: object) -> None:
 @pytest.mark.parametrize("filler", ["${{ ", "github.event.", "git ", "\n", "|| ", "[[ ", "secrets.", "gh "])
 def test_no_script_makes_it_slow(filler: str) -> None:
     """250 KB of what each search begins with."""
-    text = GOOD.replace("  pull_request:\n", "  pull_request_target:\n")
+    text = GOOD.replace("  pull_request:", "  pull_request_target:")
     script = filler * (200_000 // len(filler))
     body = (
         "".join(f"          {line}\n" for line in script.split("\n"))
