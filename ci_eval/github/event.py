@@ -214,6 +214,8 @@ class GatePullByNumber:
     """Gate a pull request that somebody with write access named."""
 
     number: int
+    on_default_branch: bool
+    """Whether the job was started there: its check is that branch's newest commit's."""
 
 
 @dataclass(frozen=True)
@@ -327,10 +329,11 @@ def _push(event: _PushEvent) -> Activity:
 
 
 def _dispatch(environment: Environment, event: _DispatchEvent) -> Activity:
-    if environment.inputs.pr_number is not None:
-        return GatePullByNumber(environment.inputs.pr_number)
     ref = _ref_of(environment)
-    return FullEvaluation(environment.sha, ref, ref == f"refs/heads/{event.repository.default_branch}")
+    on_default_branch = ref == f"refs/heads/{event.repository.default_branch}"
+    if environment.inputs.pr_number is not None:
+        return GatePullByNumber(environment.inputs.pr_number, on_default_branch)
+    return FullEvaluation(environment.sha, ref, on_default_branch)
 
 
 def _merge_group(event: _GroupEvent) -> Activity:

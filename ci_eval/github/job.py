@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from ci_eval import sides
-from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive
+from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive, InputError
 from ci_eval.evaluation.suite import Progress
 from ci_eval.gate import Gate, Tighter
 from ci_eval.github import event as events
@@ -86,8 +86,8 @@ class _Job:
             case GatePull() | GatePullAsData() as pull:
                 review, terms = PullReview.of(self.place, pull), forks.terms(self.place, pull)
                 return self.gate(partial(self._sides_of_pull, pull), review, terms)
-            case GatePullByNumber(number):
-                return self.gate_by_number(number)
+            case GatePullByNumber() as named:
+                return self.gate_by_number(named)
             case GateGroup() as group:
                 return self.gate(partial(self._sides_of_group, group), GroupReview(self.place, group, self._again))
             case UpdateBaseline(sha, branch):
@@ -110,14 +110,20 @@ class _Job:
     def _sides_of_group(self, group: GateGroup) -> Sides:
         return sides.of_merge_group(self.place.git(), group.base_sha, group.head_sha)
 
-    def gate_by_number(self, number: int) -> int:
+    def gate_by_number(self, named: GatePullByNumber) -> int:
         """A pull request that somebody with write access named, so that its run needs no other approval."""
+        number = named.number
         try:
             with self.place.github() as github:
                 pull = github.pull(number)
         except GitHubUnavailable as error:
             remedy = "check the number, and that the token may read pull requests"
             raise Inconclusive(f"pull request {number} cannot be read: {error}; {remedy}") from None
+        if not named.on_default_branch and self.place.environment.sha != pull.head_sha:
+            raise InputError(
+                f"pull request {number} would be judged by a check of another branch's newest commit",
+                remedy="start the workflow on the default branch, or on the pull request's own",
+            )
         choose = forks.heads_beside_main if pull.fork else forks.heads
         review = PullReview(self.place, number, pull.head_sha, wears_accept=pull.wears_accept)
         return self.gate(partial(choose, self.place, pull.base_ref, pull.head_sha), review, Terms(fork=pull.fork))

@@ -205,11 +205,11 @@ class Hub:
         workspace = self.checkout("refs/heads/main")
         return self.run(capsys, "schedule", {"schedule": "17 3 * * *"}, workspace, "refs/heads/main", **changes)
 
-    def dispatch(self, capsys: pytest.CaptureFixture[str], **changes: str) -> Job:
+    def dispatch(self, capsys: pytest.CaptureFixture[str], branch: str = "main", **changes: str) -> Job:
         payload = json.loads((DATA / "webhooks/workflow_dispatch.json").read_text(encoding="utf-8"))
         payload["repository"]["default_branch"] = "main"
-        workspace = self.checkout("refs/heads/main")
-        return self.run(capsys, "workflow_dispatch", payload, workspace, "refs/heads/main", **changes)
+        ref = f"refs/heads/{branch}"
+        return self.run(capsys, "workflow_dispatch", payload, self.checkout(ref), ref, **changes)
 
     def baselines(self) -> list[str]:
         """The files of the baseline branch."""

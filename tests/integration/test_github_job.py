@@ -527,6 +527,22 @@ def test_a_named_pull_request_that_conflicts_is_inconclusive(hub: Hub, capsys: p
     assert "base and head conflict" in hub.api.bodies(PULL)[0]
 
 
+def test_a_dispatch_elsewhere_does_not_put_a_check_on_another_pull_request_s_head(
+    hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The job's name is the required check's: on a damaged branch it would be green by a harmless pull request."""
+    hub.push_head(NO_PARCELS, branch="damaged")
+    harmless = hub.push_head(HARMLESS)
+    _open_pull(hub, harmless)
+
+    elsewhere = hub.dispatch(capsys, "damaged", INPUT_PR__NUMBER=str(PULL))
+    own = hub.dispatch(capsys, "feature", INPUT_PR__NUMBER=str(PULL))
+
+    assert (elsewhere.code, own.code) == (2, 0)
+    assert "start the workflow on the default branch, or on the pull request's own" in elsewhere.out
+    assert len(hub.api.bodies(PULL)) == 1
+
+
 def test_a_named_pull_request_that_is_not_there_is_said(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     job = hub.dispatch(capsys, INPUT_PR__NUMBER=str(PULL))
 

@@ -295,9 +295,9 @@ def test_a_dispatch_on_a_ref_that_git_could_misread_is_refused(ref: str) -> None
 
 
 def test_a_dispatch_with_a_number_gates_that_pull_request() -> None:
-    started = with_input("pr-number", "31", "workflow_dispatch")
-
-    assert activity(started, payload("workflow_dispatch")) == GatePullByNumber(31)
+    for ref, on_default_branch in (("refs/heads/main", True), ("refs/heads/topic", False), ("refs/tags/main", False)):
+        started = environment("workflow_dispatch", **{"GITHUB_REF": ref, "INPUT_PR-NUMBER": "31"})
+        assert activity(started, payload("workflow_dispatch")) == GatePullByNumber(31, on_default_branch)
 
 
 @pytest.mark.parametrize("event", ["issue_comment", "workflow_run", "release"])
