@@ -39,6 +39,7 @@ from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
 from ci_eval.github.queue import GroupReview
 from ci_eval.github.workplace import Connect, Workplace
+from ci_eval.outcome.acceptance import Acceptance
 from ci_eval.outcome.model import Called, GateOutcome, Reason, SuiteOutcome
 from ci_eval.purse import Purse
 from ci_eval.reader import write_file
@@ -138,6 +139,14 @@ class _Job:
             error = terms.explain(raised)
             self.place.tell_error(error)
             outcome = _stopped(error, review.head_sha)
+        except KeyboardInterrupt:  # there are some seconds; whoever asks to end again is obeyed at once
+            self._answer(_not_judged("cancelled", review.head_sha), review, acceptance, out)
+            raise
+        return self._answer(outcome, review, acceptance, out)
+
+    def _answer(
+        self, outcome: GateOutcome, review: PullReview | GroupReview, acceptance: Acceptance | None, out: Path
+    ) -> int:
         attempt = self.place.environment.run_attempt
         called: Called = "this PR" if review.number else "this group"
         outcome = replace(review.after(outcome, acceptance), attempt=attempt, called=called)
@@ -209,11 +218,13 @@ class _Job:
 
 
 def _stopped(error: CiEvalError, head_sha: str) -> GateOutcome:
+    outcome = _not_judged("superseded" if isinstance(error, Superseded) else "stopped", head_sha)
+    return replace(outcome, problem=Untrusted(str(error)), refused=error.exit_code == EXIT_REFUSED)
+
+
+def _not_judged(reason: Reason, head_sha: str) -> GateOutcome:
     """What was spent until then is not known."""
-    reason: Reason = "superseded" if isinstance(error, Superseded) else "stopped"
-    refused = error.exit_code == EXIT_REFUSED
-    problem = Untrusted(str(error))
-    return GateOutcome(Verdict.INCONCLUSIVE, reason, None, head_sha, problem=problem, usd=None, refused=refused)
+    return GateOutcome(Verdict.INCONCLUSIVE, reason, None, head_sha, usd=None)
 
 
 def _annotations(outcome: GateOutcome) -> list[Annotation]:

@@ -33,7 +33,9 @@ from ci_eval.records import Header, Record
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
-Reason = Literal["judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped", "superseded"]
+Reason = Literal[
+    "judged", "nothing relevant changed", "only policy changed", "bootstrap", "stopped", "superseded", "cancelled"
+]
 Called = Literal["this PR", "this group"]
 
 

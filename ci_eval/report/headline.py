@@ -21,6 +21,7 @@ NOT_JUDGED = {
     "only policy changed": "only the policy changed; no model was called",
     "bootstrap": "nothing on main to compare with; merge, then require the check",
     "superseded": "the pull request has a newer head by now, which has a run of its own",
+    "cancelled": "the run was cancelled before it could judge",
 }
 
 

@@ -19,6 +19,7 @@ from openai_server import OpenAIServer
 from parcel_desk import CONFIG, FILES, KEY, KEY_ENV, TRIAGE_PROMPT, Files, Repository, answers, edited
 
 from ci_eval.cli.progress import Silent
+from ci_eval.errors import EXIT_CANCELLED
 from ci_eval.github.client import GitHub
 from ci_eval.github.environment import Token
 from ci_eval.github.event import ACCEPT
@@ -143,7 +144,10 @@ class Hub:
             KEY_ENV: KEY,
             **{name.replace("__", "-"): value for name, value in changes.items()},
         }
-        code = run_on_github(environ, Silent(), without_pauses)
+        try:
+            code = run_on_github(environ, Silent(), without_pauses)
+        except KeyboardInterrupt:  # as the command does
+            code = EXIT_CANCELLED
         captured = capsys.readouterr()
         lines = _text_of(runner / "output").splitlines()
         outputs = dict(line.split("=", 1) for line in lines)
