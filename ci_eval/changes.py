@@ -232,6 +232,15 @@ def line_diff(base: bytes | None, head: bytes | None) -> Untrusted:
     return Untrusted("\n".join(lines[:_DIFF_LINES] + ([f"… {more} more lines"] if more > 0 else [])))
 
 
+def first_changed_line(base: bytes | None, head: bytes | None) -> int | None:
+    """The line of head's file, from 1, where it begins to differ; its last one where base only has more."""
+    if head is None or base == head:
+        return None
+    before, after = (base or b"").split(b"\n"), head.removesuffix(b"\n").split(b"\n")
+    same = next((number for number, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), None)
+    return min(len(before) if same is None else same + 1, len(after))
+
+
 def added_lines(base: bytes | None, head: bytes | None) -> str:
     """The text of the lines that head has and base has not."""
     before = set((base or b"").decode("utf-8", "replace").split("\n"))

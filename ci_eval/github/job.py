@@ -228,12 +228,12 @@ def _not_judged(reason: Reason, head_sha: str) -> GateOutcome:
 
 
 def _annotations(outcome: GateOutcome) -> list[Annotation]:
-    """One line a changed file of a suite that regressed, so that it shows where the change was made."""
+    """One line a changed file of a suite that regressed, at the line where it begins to differ."""
     level: Level = "warning" if outcome.verdict is Verdict.ACCEPTED else "error"
     found = []
     for suite in outcome.suites:
         if words := ", ".join(_falls(suite)):
-            found += [Annotation(level, f"ci-eval: {words}", note.path) for note in suite.notes]
+            found += [Annotation(level, f"ci-eval: {words}", note.path, note.line) for note in suite.notes]
     return found
 
 

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ci_eval.changes import Changes, FileChange, SuiteChanges, added_lines, line_diff, setting_changes, settings
+from ci_eval.changes import (
+    Changes,
+    FileChange,
+    SuiteChanges,
+    added_lines,
+    first_changed_line,
+    line_diff,
+    setting_changes,
+    settings,
+)
 from ci_eval.config import Config
 from ci_eval.confirm.evidence import Key
 from ci_eval.datasets.changes import compare
@@ -34,14 +43,19 @@ def _note(change: FileChange, base: Side, candidate: Side) -> ChangeNote:
         before, after = _prompt_text(base), _prompt_text(candidate)
         if not words and before == after:
             words.append(Untrusted("nothing of what is sent"))
-        return ChangeNote("prompt", path, tuple(words), line_diff(before, after))
+        return ChangeNote("prompt", path, tuple(words), line_diff(before, after), _line(change, base, candidate))
     if change.role == "model":
         words += setting_changes(_model_settings(base, old), _model_settings(candidate, new))
-    elif is_read(change):
+        return ChangeNote("model", path, tuple(words), line=_line(change, base, candidate))
+    if is_read(change):
         words += _row_words(change.path, base, candidate)
     else:
         words.append(Untrusted(change.kind))
     return ChangeNote(change.role, path, tuple(words))
+
+
+def _line(change: FileChange, base: Side, candidate: Side) -> int | None:
+    return first_changed_line(base.content(change.path), candidate.content(change.path))
 
 
 def _model_settings(side: Side, path: str) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class ChangeNote:
     """As in `temperature 0 → 0.7` or `12 rows added, 3 removed`."""
     diff: Untrusted | None = None
     """Lines of a prompt, as in a diff."""
+    line: int | None = None
+    """Where the prompt or model config begins to differ, in its file as it is now."""
 
 
 class Costs(NamedTuple):

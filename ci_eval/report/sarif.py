@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -19,8 +18,6 @@ _CONFIG = "ci-eval.yaml"
 """Where a result stands that no changed file is known of."""
 _NAMED = 10
 _FIRST_ROLES = ("prompt", "model")
-_OWN_LAYOUT = (".yml", ".yaml", ".prompty", ".json")
-"""Of a prompt file with these ends, only a part is sent: a line of that is none of the file."""
 
 
 def to_sarif(outcome: GateOutcome) -> str:
@@ -75,17 +72,4 @@ def _places(notes: Sequence[ChangeNote]) -> Iterator[Place]:
     """The prompt first, then the model config, then what else changed."""
     ranks = {role: rank for rank, role in enumerate(_FIRST_ROLES)}
     for note in sorted(notes, key=lambda note: ranks.get(note.role, len(ranks))):
-        yield Place(note.path, _line(note))
-
-
-_HUNK = re.compile(r"@@ -[0-9,]+ \+([0-9]{1,9})(?:,[0-9]+)? @@\n")
-
-
-def _line(note: ChangeNote) -> int | None:
-    """The first line of a prompt that is new, or that stands where one was taken out."""
-    found = _HUNK.match(note.diff.text()) if note.diff else None
-    if not note.diff or not found or note.path.text().endswith(_OWN_LAYOUT):
-        return None
-    after = note.diff.text()[found.end() :].split("\n")
-    unchanged = next((number for number, line in enumerate(after) if not line.startswith(" ")), 0)
-    return max(int(found[1]) + unchanged, 1)
+        yield Place(note.path, note.line)

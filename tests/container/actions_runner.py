@@ -20,6 +20,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 RUNTIME_TOKEN = "runtime-token-0123456789"  # noqa: S105
+RUN_ID = 9_000_000_001
 OTHER_UID = 1001
 """The runner's own user on GitHub's machines; the container's is root."""
 
@@ -201,7 +202,7 @@ def _variables(site: Site, event: Event, attempt: int) -> dict[str, str]:
         "GITHUB_REPOSITORY": site.repository,
         "GITHUB_REPOSITORY_OWNER": site.repository.partition("/")[0],
         "GITHUB_REPOSITORY_OWNER_ID": "583231",
-        "GITHUB_RUN_ID": "9000000001",
+        "GITHUB_RUN_ID": str(RUN_ID),
         "GITHUB_RUN_NUMBER": "12",
         "GITHUB_RETENTION_DAYS": "90",
         "GITHUB_RUN_ATTEMPT": str(attempt),

@@ -13,6 +13,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from actions_runner import OTHER_UID, ROOT, RUNTIME_TOKEN, Event, Finished, Machine, Site, git
+from actions_runner import OTHER_UID, ROOT, RUN_ID, RUNTIME_TOKEN, Event, Finished, Machine, Site, git
 
 from ci_eval import __version__
 from ci_eval.cli.scenarios import PROMPT, SCENARIOS, Files
@@ -29,9 +30,11 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 from git_over_http import GitServer
 from github_standin import DATA, TOKEN, StandIn
 from model_server import Answer, Asked, ModelServer
+from openai_server import OpenAIServer, says
 
 IMAGE = "ci-eval:container-test"
 REPOSITORY_ID = 186853002
+FORK_ID = 424_242
 PULL = 7
 STORE = "refs/heads/ci-eval-baselines"
 Say = Callable[[str], None]
@@ -127,6 +130,29 @@ class Hub:
         merge = git(self.bare, "commit-tree", "-p", base, "-p", head, "-m", f"Merge {head} into {base}", tree)
         git(self.bare, "update-ref", f"refs/pull/{number}/merge", merge)
         return Event("pull_request", merge, f"refs/pull/{number}/merge", self._opened(number, branch, head, base))
+
+    def fork(self, files: Files, number: int = PULL) -> Event:
+        """A stranger's pull request: its head is another repository's, and here no branch's."""
+        event = self.open(files, "From a fork", number)
+        git(self.bare, "update-ref", "-d", f"refs/heads/change-{number}")
+        pull = event.payload["pull_request"]
+        pull["head"]["repo"] = self._repository() | {"id": FORK_ID, "full_name": "stranger/shop", "fork": True}
+        self.standin.add_pull(number, head=pull["head"], base=pull["base"])
+        return event
+
+    def on_main(self, event: Event) -> Event:
+        """The same pull request as a job of main's own workflow gets it."""
+        main = git(self.clone, "rev-parse", "main")
+        return Event("pull_request_target", main, "refs/heads/main", event.payload)
+
+    def queued(self, event: Event) -> Event:
+        """The same pull request in a merge queue, which has merged it on a branch of its own."""
+        base = git(self.clone, "rev-parse", "main")
+        ref = f"refs/heads/gh-readonly-queue/main/pr-{PULL}-{base}"
+        git(self.bare, "update-ref", ref, event.sha)
+        payload = webhook("merge_group.checks_requested") | {"repository": self._repository()}
+        payload["merge_group"] |= {"base_sha": base, "head_sha": event.sha, "head_ref": ref}
+        return Event("merge_group", event.sha, ref, payload)
 
     def merge(self, files: Files, message: str) -> None:
         """Something else lands on main."""
@@ -299,7 +325,7 @@ def test_a_damaged_prompt_fails_and_is_answered_in_the_pull_request(whole_hub: H
     assert float(done.outputs["worst-drop"]) > 1
     assert re.fullmatch(r"https://github\.com/octo-org/shop/pull/7#issuecomment-\d+", done.outputs["comment-url"])
     assert "regression" in first_visible_line(done.summary).lower()
-    assert re.search(rf"^::error file={PROMPT}::ci-eval: .*output_quality fell", done.log, re.MULTILINE)
+    assert re.search(rf"^::error file={PROMPT},line=[0-9]+::ci-eval: .*output_quality fell", done.log, re.MULTILINE)
 
 
 def test_later_steps_find_the_report_and_may_read_it(hub: Hub) -> None:
@@ -374,6 +400,80 @@ def test_a_pull_request_named_by_hand_is_fetched_and_gated(hub: Hub) -> None:
 
     assert (done.code, done.outputs["verdict"]) == (1, "regression"), done.log
     assert len(hub.comments()) == 1
+
+
+def test_a_merge_queue_s_group_is_judged_and_answered_in_the_summary(hub: Hub) -> None:
+    done = hub.run(hub.queued(hub.pull_request("damaged-prompt")))
+
+    assert (done.code, done.outputs["verdict"], hub.comments()) == (1, "regression", []), done.log
+    assert "regression" in first_visible_line(done.summary).lower()
+    assert "this group" in done.summary
+
+
+# --- pull requests from forks -----------------------------------------------------------------------------------------
+
+KEY = "sk-canary-7f3a9c51d0"
+
+
+def hosted(server: OpenAIServer) -> Files:
+    """One case, and a model that has to be given a key."""
+    return one_case(f"{{api: openai, base_url: '{server.base_url}', key_env: HOUSE_KEY, max_concurrency: 1}}")
+
+
+def obedient() -> OpenAIServer:
+    """A model that is right as long as it is asked as main asks."""
+    return OpenAIServer(lambda asked: says("y" if asked.system.startswith("Answer.") else "n"))
+
+
+def test_a_fork_gets_no_key_and_is_told_what_a_maintainer_can_do(create: Callable[[Files], Hub]) -> None:
+    """GitHub gives it no secrets, and a token that writes nothing."""
+    with obedient() as server:
+        hub = create(hosted(server))
+        hub.standin.order("POST", 1, 403)
+        done = hub.run(hub.fork({"p.md": "Guess.\n"}))
+
+        assert (done.code, done.outputs["verdict"], server.calls) == (3, "inconclusive", 0), done.log
+    assert (
+        "a pull request from a fork: a maintainer must approve it; start the workflow with pr-number 7" in done.summary
+    )
+    assert "::warning::the comment was not posted" in done.log
+    assert hub.comments() == []
+
+
+def test_a_fork_that_changes_nothing_watched_passes_without_a_key(create: Callable[[Files], Hub]) -> None:
+    with obedient() as server:
+        hub = create(hosted(server))
+        hub.standin.order("POST", 1, 403)
+        done = hub.run(hub.fork({"NOTES.md": "A note.\n"}))
+
+        assert (done.code, done.outputs["verdict"], server.calls) == (0, "pass", 0), done.log
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_fork_is_judged_in_main_s_own_job_once_a_reviewer_approved_it(
+    approved: bool, create: Callable[[Files], Hub]
+) -> None:
+    """`pull_request_target` behind an environment: the key is there, and nothing of the fork becomes a file."""
+    with obedient() as server:
+        hub = create(hosted(server))
+        event = hub.on_main(hub.fork({"p.md": "Guess.\n", "requests.py": TRAP}))
+        hub.standin.add_environment("forks")
+        if approved:
+            hub.standin.review(RUN_ID)
+        machine = hub.machine(event)
+        done = machine.step(hub.image, hub.site, event, variables={"HOUSE_KEY": KEY})
+
+        asked = server.calls
+    (comment,) = hub.comments()
+    assert KEY not in done.log + done.summary + comment
+    assert not any((done.workspace / name).exists() for name in ("requests.py", "NOTES.md"))
+    assert (done.workspace / "p.md").read_text(encoding="utf-8") == "Answer.\n"
+    if approved:
+        assert (done.code, done.outputs["verdict"], asked > 0) == (1, "regression", True), done.log
+        assert "regression" in first_visible_line(comment).lower()
+    else:
+        assert (done.code, done.outputs["verdict"], asked) == (3, "inconclusive", 0), done.log
+        assert "a maintainer must approve this run, and nobody has" in comment
 
 
 # --- main's baseline --------------------------------------------------------------------------------------------------
@@ -542,20 +642,44 @@ def test_51_main_s_own_program_finds_neither_tokens_nor_the_runner_s_files(creat
     assert done.outputs["verdict"] == "pass"
 
 
-def test_a_cancelled_job_ends_in_time_and_says_so(hub: Hub) -> None:
-    """GitHub sends SIGINT to `docker run`, which hands it on; 7.5 seconds later it is less patient."""
+def cancelled(running: subprocess.Popen[str], begun: Callable[[], object]) -> None:
+    """A job that is cancelled: GitHub sends SIGINT to `docker run`, and 7.5 seconds later is less patient."""
+    until = time.monotonic() + 60
+    while not begun():
+        assert time.monotonic() < until, "the gate did not begin"
+        time.sleep(0.02)
+    asked = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    log, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, log
+    assert "cancelled" in log
+    assert time.monotonic() - asked < 7.5
+
+
+def test_a_job_that_is_cancelled_before_it_began_ends_in_time(hub: Hub) -> None:
     event = hub.pull_request("damaged-prompt")
     machine = hub.machine(event)
     with machine.start(hub.image, hub.site, event) as running:
-        until = time.monotonic() + 60
-        while not list(machine.folder.glob("workspace/.ci-eval-*")):
-            assert time.monotonic() < until, "the gate did not begin"
-            time.sleep(0.02)
-        asked = time.monotonic()
-        running.send_signal(signal.SIGINT)
-        log, _ = running.communicate(timeout=60)
-
-    assert running.returncode == 130, log
-    assert "cancelled" in log
-    assert time.monotonic() - asked < 5
+        cancelled(running, lambda: list(machine.folder.glob("workspace/.ci-eval-*")))
     assert hub.comments() == []
+
+
+def test_a_job_that_is_cancelled_while_it_asks_says_so_in_time(create: Callable[[Files], Hub]) -> None:
+    """A model that does not answer keeps nobody."""
+    over = threading.Event()
+
+    def thinks(_: Asked) -> Answer:
+        over.wait(60)
+        return Answer(500, {})
+
+    with ModelServer(thinks) as server:
+        hub = create(one_case(f"{{api: openai, base_url: '{server.url}/v1', max_concurrency: 1}}"))
+        event = hub.open({"p.md": "Guess.\n"}, "A change")
+        machine = hub.machine(event)
+        with machine.start(hub.image, hub.site, event) as running:
+            cancelled(running, lambda: server.asked)
+        over.set()
+    (comment,) = hub.comments()
+    assert first_visible_line(comment) == "### ⚠️ Inconclusive: the run was cancelled before it could judge"
+    summary = (machine.folder / "file_commands/step_summary_8c6e").read_text(encoding="utf-8")
+    assert "the run was cancelled" in summary

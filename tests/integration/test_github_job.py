@@ -23,6 +23,7 @@ from parcel_desk import (
     KEY_ENV,
     SETTLING,
     TRIAGE_CASES,
+    TRIAGE_MODEL,
     TRIAGE_PROMPT,
     answers,
     edited,
@@ -80,7 +81,18 @@ def test_nothing_that_happens_to_a_pull_request_turns_a_regression_green(
 def test_the_changed_file_is_annotated(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     job = hub.pull_request(capsys, hub.push_head(NO_PARCELS))
 
-    assert f"::error file={TRIAGE_PROMPT}::ci-eval: routing fell by 50.00 points" in job.out.split("\n")
+    assert f"::error file={TRIAGE_PROMPT},line=3::ci-eval: routing fell by 50.00 points" in job.out.split("\n")
+
+
+def test_the_changed_line_of_a_model_config_is_annotated(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    wordless = '{"provider": "desk",\n "model": "house-1",\n "temperature": 0,\n "max_tokens": 50}\n'
+    hub.push_main({TRIAGE_MODEL: wordless})
+    hub.model.behaviour = lambda asked: says("no idea") if asked.body["temperature"] else answers(asked)
+
+    job = hub.pull_request(capsys, hub.push_head({TRIAGE_MODEL: wordless.replace(": 0,", ": 1,")}))
+
+    assert job.code == 1
+    assert f"::error file={TRIAGE_MODEL},line=3::ci-eval: " in job.out
 
 
 def test_summary_and_outputs_tell_what_the_comment_tells(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,7 +228,7 @@ def realistic() -> GateOutcome:
             replace(compared, cases={**compared.cases, **edges}),
             gate=GatePolicy(per_dimension={"format": "any"}),
             notes=(
-                ChangeNote("prompt", Untrusted("golden/helpdesk/prompt.md"), (), Untrusted(diff)),
+                ChangeNote("prompt", Untrusted("golden/helpdesk/prompt.md"), (), Untrusted(diff), 19),
                 ChangeNote("model", Untrusted("golden/helpdesk/model.yaml"), (Untrusted("temperature 0 → 0.7"),)),
             ),
             edits=Edits(("refund-091", "refund-092"), ("refund-004",), ()),

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from repo import Repo
 
 from ci_eval import config, snapshot
-from ci_eval.changes import Changes, FileChange, added_lines, detect, line_diff, setting_changes, settings
+from ci_eval.changes import (
+    Changes,
+    FileChange,
+    added_lines,
+    detect,
+    first_changed_line,
+    line_diff,
+    setting_changes,
+    settings,
+)
 from ci_eval.errors import InputError
 from ci_eval.snapshot import Snapshot
 
@@ -249,3 +260,30 @@ def test_a_watched_submodule_is_refused(repo: Repo) -> None:
         found(base, head)
     message = "src/support/vendor: a submodule is watched; watch files of this repository only"
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "line"),
+    [
+        (b"one\ntwo\nthree\n", b"one\n2\nthree\n", 2),
+        (b"one\ntwo\nthree\n", b"one\nthree\n", 2),
+        (b"one\ntwo\n", b"one\ntwo\nthree\n", 3),
+        (b"one\ntwo\nthree\n", b"one\ntwo\n", 2),
+        (b"one\ntwo", b"one\ntwo\n", 2),
+        (b"one\r\n", b"one\n", 1),
+        (None, b"one\n", 1),
+        (b"one\n", b"", 1),
+        (b"one\n", b"one\n", None),
+        (b"one\n", None, None),
+    ],
+)
+def test_the_line_where_a_file_begins_to_differ(base: bytes | None, head: bytes | None, line: int | None) -> None:
+    assert first_changed_line(base, head) == line
+
+
+@given(base=st.lists(st.sampled_from([b"a", b"b"])), head=st.lists(st.sampled_from([b"a", b"b"]), min_size=1))
+def test_that_line_is_one_of_the_file(base: list[bytes], head: list[bytes]) -> None:
+    before, after = b"\n".join(base), b"\n".join(head)
+    line = first_changed_line(before, after)
+    assert (line is None) == (before == after)
+    assert line is None or 1 <= line <= len(head)
