@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import BinaryIO
+
+from loopback import Loopback, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -47,52 +47,26 @@ class Reset:
     """The connection is torn down in the middle of things."""
 
 
-class Server:
+class Server(Loopback):
     """Answers the nth request with the nth of the script, and with its last for ever after."""
 
     def __init__(self, *script: Answer | Spoken | Raw | Reset, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(_Handler, patient=False)
         self.script: Sequence[Answer | Spoken | Raw | Reset] = script or (Answer(),)
         self.received: list[Received] = []
         self.connections = 0
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.script = self
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Server:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-class _Server(ThreadingHTTPServer):
-    script: Server
-    daemon_threads = True
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: LoopbackServer
 
     def setup(self) -> None:
         super().setup()
-        self.server.script.connections += 1
+        self.server.owner.connections += 1
 
     def do_GET(self) -> None:
         self.do_POST()
@@ -101,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_POST()
 
     def do_POST(self) -> None:
-        script = self.server.script
+        script: Server = self.server.owner
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         script.received.append(Received(self.command, self.path, dict(self.headers), body))
         answer = script.script[min(len(script.received), len(script.script)) - 1]

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from github_history import History, Json, User, label_json
 from github_runs import asked_for, environment_json, run_json
+from loopback import Loopback, LoopbackServer
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
@@ -76,12 +77,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class StandIn:
+class StandIn(Loopback):
     """One repository of GitHub. Fill `issues` and `pulls`, order `failures`, then look at what happened."""
 
     repository = "octo-org/shop"
 
     def __init__(self, *, writes_as: User = BOT, prefix: str = "") -> None:
+        super().__init__(_Handler)
         self.writes_as = writes_as
         self.prefix = prefix
         self.issues: dict[int, list[dict[str, Json]]] = {}
@@ -101,26 +103,13 @@ class StandIn:
         self._seen: Counter[str] = Counter()
         self._next_id = 1000
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.standin = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> StandIn:
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(kind, error, trace)
         if kind is None:
             assert not self.violations, "\n".join(self.violations)
-
-    @property
-    def host_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def graphql_path(self) -> str:
@@ -128,7 +117,7 @@ class StandIn:
 
     @property
     def api_url(self) -> str:
-        return self.host_url + self.prefix
+        return self.origin + self.prefix
 
     # --- what a test puts in and looks at ---
 
@@ -221,7 +210,7 @@ class StandIn:
         ]
         parameters = RequestParameters(query=ImmutableMultiDict(query), header=Headers(dict(headers)))
         kind = headers.get("Content-Type", "").lower()
-        request = Request(self.host_url, url.path, method.lower(), body, kind, parameters)
+        request = Request(self.origin, url.path, method.lower(), body, kind, parameters)
         self._record(f"request {method} {target}", lambda: self._api.validate_request(request))
         return request
 
@@ -337,7 +326,7 @@ class StandIn:
         pages = max(1, -(-len(rows) // size))
 
         def link(to: int, rel: str) -> str:
-            return f'<{self.host_url}{url.path}?{urlencode({**query, "page": to})}>; rel="{rel}"'
+            return f'<{self.origin}{url.path}?{urlencode({**query, "page": to})}>; rel="{rel}"'
 
         links = [link(page + 1, "next"), link(pages, "last")] if page < pages else []
         headers = {"Link": ", ".join(links)} if links else {}
@@ -366,13 +355,8 @@ class StandIn:
         return _problem(404, "Not Found")
 
 
-class _Server(ThreadingHTTPServer):
-    standin: StandIn
-    daemon_threads = False  # so that closing the server waits for its threads, and no socket outlives a test
-
-
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+    server: LoopbackServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -389,7 +373,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = self.server.standin.answer(self.command, self.path, dict(self.headers.items()), body)
+        answer = self.server.owner.answer(self.command, self.path, dict(self.headers.items()), body)
         data = (answer.body if isinstance(answer, Failure) else json.dumps(answer.body)).encode()
         self.send_response(answer.status)
         for name, value in {"Content-Type": "application/json", **answer.headers}.items():

@@ -642,8 +642,8 @@ def test_64_no_reference_leaves_the_schema(key: str, place: Callable[[JSON], JSO
     local.write_text("{}")
     with Server(Answer(body=b"{}")) as server:
         for target in (
-            server.url,
-            f"{server.url}/x#/a",
+            server.origin,
+            f"{server.origin}/x#/a",
             local.as_uri(),
             "other.json",
             "//127.0.0.1/x",
@@ -662,11 +662,11 @@ def test_64_no_reference_leaves_the_schema(key: str, place: Callable[[JSON], JSO
 def test_64_an_id_does_not_turn_a_local_reference_into_a_foreign_one() -> None:
     with Server(Answer(body=b'{"type": "string"}')) as server:
         for schema in (
-            {"$id": f"{server.url}/s", "$ref": "#/missing"},
-            {"$id": f"{server.url}/s", "$ref": "#anchor"},
-            {"$id": f"{server.url}/s", "properties": {"a": {"$id": "t", "$ref": "#/x"}}},
-            {"id": f"{server.url}/s", "$schema": "http://json-schema.org/draft-04/schema#", "$ref": "#/missing"},
-            {"$schema": "https://json-schema.org/draft/2019-09/schema", "$id": server.url, "$recursiveRef": "#x"},
+            {"$id": f"{server.origin}/s", "$ref": "#/missing"},
+            {"$id": f"{server.origin}/s", "$ref": "#anchor"},
+            {"$id": f"{server.origin}/s", "properties": {"a": {"$id": "t", "$ref": "#/x"}}},
+            {"id": f"{server.origin}/s", "$schema": "http://json-schema.org/draft-04/schema#", "$ref": "#/missing"},
+            {"$schema": "https://json-schema.org/draft/2019-09/schema", "$id": server.origin, "$recursiveRef": "#x"},
         ):
             try:
                 assert not schema_scorer(schema)

@@ -89,9 +89,9 @@ def test_45_a_host_that_head_brings_is_never_called(product: Repo, model: str) -
     """In its model config, with or without a provider of its own in its ci-eval.yaml."""
     base = product.at()
     with Server(REPLY) as evil:
-        added = f'house: {{api: openai, base_url: "{evil.url}"}}, evil: {{api: openai, base_url: "{evil.url}"}}'
+        added = f'house: {{api: openai, base_url: "{evil.origin}"}}, evil: {{api: openai, base_url: "{evil.origin}"}}'
         product.write("ci-eval.yaml", policy(added))
-        product.write("m.yaml", model.format(url=evil.url))
+        product.write("m.yaml", model.format(url=evil.origin))
         head = product.at()
         suite = Suite.load(config.load(base), base, "s")
         with pytest.raises(InputError, match=r"^m\.yaml:"):
@@ -101,9 +101,11 @@ def test_45_a_host_that_head_brings_is_never_called(product: Repo, model: str) -
 
 def test_45_a_provider_that_head_points_elsewhere_leads_where_main_says(product: Repo) -> None:
     with Server(REPLY) as honest, Server(REPLY) as evil:
-        product.write("ci-eval.yaml", policy(f'house: {{api: openai, base_url: "{honest.url}", key_env: HOUSE_KEY}}'))
+        product.write(
+            "ci-eval.yaml", policy(f'house: {{api: openai, base_url: "{honest.origin}", key_env: HOUSE_KEY}}')
+        )
         base = product.at()
-        product.write("ci-eval.yaml", policy(f'house: {{api: openai, base_url: "{evil.url}", key_env: HOUSE_KEY}}'))
+        product.write("ci-eval.yaml", policy(f'house: {{api: openai, base_url: "{evil.origin}", key_env: HOUSE_KEY}}'))
         head = product.at()
         suite = Suite.load(config.load(base), base, "s")
         target = suite.side(head, config.load(head)).target
@@ -172,7 +174,7 @@ def _quoted(url: str) -> str:
 @pytest.mark.parametrize("path", ["@127.0.0.2/", "\\@127.0.0.2/", ":1/", "//127.0.0.2/", "/..//127.0.0.2", "?a", "#a"])
 def test_46_no_path_leads_to_another_host(path: str) -> None:
     with Server(REPLY) as server:
-        transport = Transport(server.url, sleep=lambda _: None)
+        transport = Transport(server.origin, sleep=lambda _: None)
         try:
             transport.post(path, {}, {}, Deadline.after(600))
         except (InputError, TransportError, ValueError):
@@ -241,9 +243,9 @@ def test_47_a_key_that_no_header_can_carry_is_refused_unseen(value: str) -> None
 @pytest.mark.parametrize("location", ["{url}/x", "//127.0.0.1:{port}/x", "/elsewhere", "", None])
 def test_48_no_redirect_is_followed(status: int, location: str | None) -> None:
     with Server(REPLY) as evil:
-        headers = {} if location is None else {"Location": location.format(url=evil.url, port=evil.port)}
+        headers = {} if location is None else {"Location": location.format(url=evil.origin, port=evil.port)}
         with Server(Answer(status, headers=headers)) as server, pytest.raises(ProviderError, match="redirect refused"):
-            ask(server.url)
+            ask(server.origin)
         assert (len(server.received), evil.connections) == (1, 0)
 
 
@@ -251,9 +253,9 @@ def test_48_no_redirect_is_followed(status: int, location: str | None) -> None:
                                      {"Alt-Svc": 'h2="127.0.0.1:{port}"'}])  # fmt: skip
 def test_48_no_other_header_leads_anywhere(headers: dict[str, str]) -> None:
     with Server(REPLY) as evil:
-        named = {name: value.format(url=evil.url, port=evil.port) for name, value in headers.items()}
+        named = {name: value.format(url=evil.origin, port=evil.port) for name, value in headers.items()}
         with Server(Answer(200, REPLY.body, named)) as server:
-            assert ask(server.url) == ask(server.url) == "hello"
+            assert ask(server.origin) == ask(server.origin) == "hello"
         assert evil.connections == 0
 
 
@@ -271,13 +273,13 @@ PROXIES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"
 
 def test_49_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch, evil: Server) -> None:
     for name in PROXIES:
-        monkeypatch.setenv(name, evil.url)
+        monkeypatch.setenv(name, evil.origin)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with Server(REPLY) as server:
-        assert requests.post(server.url, timeout=600).status_code == 200  # the library by itself goes by the proxy
+        assert requests.post(server.origin, timeout=600).status_code == 200  # the library by itself goes by the proxy
         assert (len(evil.received), server.connections) == (1, 0)
-        assert ask(server.url) == "hello"
+        assert ask(server.origin) == "hello"
     assert (len(evil.received), len(server.received)) == (1, 1)
 
 
@@ -289,8 +291,8 @@ def test_49_no_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(netrc))
     with Server(Answer(401), REPLY) as server:
-        Transport(server.url).post("/x", {}, {}, Deadline.after(600))
-        assert ask(server.url) == "hello"
+        Transport(server.origin).post("/x", {}, {}, Deadline.after(600))
+        assert ask(server.origin) == "hello"
     assert [request.headers.get("Authorization") for request in server.received] == [None, f"Bearer {KEY}"]
 
 

@@ -47,7 +47,7 @@ def test_62_an_answer_that_unpacks_to_gigabytes_is_lost_and_no_score(repo: Repo)
     with Server(Answer(body=bomb, headers={"Content-Encoding": "gzip"})) as server:
         repo.write(
             "ci-eval.yaml",
-            f"version: 1\nproviders: {{house: {{api: openai, base_url: {server.url}/v1}}}}\nsuites:\n  s:\n"
+            f"version: 1\nproviders: {{house: {{api: openai, base_url: {server.origin}/v1}}}}\nsuites:\n  s:\n"
             "    target: {prompt: p.md, model: m.yaml}\n    golden: g.jsonl\n    scorers: [{type: exact}]\n",
         )
         repo.write("p.md", "Answer yes or no.")

@@ -224,8 +224,8 @@ def test_47_no_target_is_given_a_variable_of_the_runner(name: str) -> None:
 
 def test_48_a_redirect_carries_nothing_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with Server(Answer()) as thief:
-        with Server(Answer(307, b"", {"Location": thief.url})) as service:
-            target = {"http": f"{service.url}/answer", "key_env": "DESK_KEY"}
+        with Server(Answer(307, b"", {"Location": thief.origin})) as service:
+            target = {"http": f"{service.origin}/answer", "key_env": "DESK_KEY"}
             monkeypatch.setenv("DESK_KEY", "canary-1")
             provider = connected(target, tmp_path).provider
             with pytest.raises(ProviderError, match="redirect refused"):
@@ -432,7 +432,7 @@ def test_118_a_service_that_was_deployed_anew_is_asked_for_main_too(repo: Repo, 
         repo.checkout("main")
         text = (repo.folder / "ci-eval.yaml").read_text(encoding="utf-8")
         command = f"command: [{json.dumps(sys.executable)}, bot/main.py], files: [bot/**]"
-        repo.write("ci-eval.yaml", text.replace(command, f'http: "{service.url}/answer"'))
+        repo.write("ci-eval.yaml", text.replace(command, f'http: "{service.origin}/answer"'))
         repo.commit("a service")
         repo.branch("again")
         repo.write("prompt.md", "Be brief.\n")
