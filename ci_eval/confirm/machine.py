@@ -69,8 +69,6 @@ class Question:
     stored: Mapping[Key, Stored] = field(default_factory=dict)
     planned: Collection[str] | None = None
     """The cases of the first pass, when it is a subset; the others run only if a drop comes close to its limit."""
-    max_calls: int | None = None
-    """Calls that the machine may ask for; the first pass is not among them."""
     rule: Rule = RULE
 
     @cached_property
@@ -338,10 +336,7 @@ class Confirmation:
         return found
 
     def _ask(self, runs: Mapping[Run, int]) -> Confirmation:
-        calls, most = self.calls + sum(runs.values()), self.question.max_calls
-        if most is not None and calls > most:
-            return replace(self, waiting=runs).stop("budget")
-        return replace(self, waiting=runs, calls=calls)
+        return replace(self, waiting=runs, calls=self.calls + sum(runs.values()))
 
     def _extended(self) -> Confirmation:
         """A subset that lost half a limit is no pass: the other cases are run, and all that passed is open again."""

@@ -23,20 +23,6 @@ WORKFLOWS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def action() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def dockerfile() -> list[tuple[str, str]]:
-    """Instruction and argument of each step, comments dropped and continued lines joined."""
-    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if line and not line.startswith("#")).replace("\\\n", " ")
-    return [(line.partition(" ")[0], " ".join(line.split()[1:])) for line in text.splitlines()]
-
-
 BY_DIGEST = r"docker://ghcr\.io/[a-z0-9._/-]+@sha256:[0-9a-f]{64}"
 
 

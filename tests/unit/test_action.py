@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import yaml
 
 from ci_eval import __version__
 from ci_eval.config import DEFAULT_PATH
@@ -29,20 +28,6 @@ class Remembering(dict[str, str]):
     def get(self, key: str, default: Any = None) -> Any:
         self.asked.add(key)
         return super().get(key, default)
-
-
-@pytest.fixture(scope="module")
-def action() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def dockerfile() -> list[tuple[str, str]]:
-    """Instruction and argument of each step, comments dropped and continued lines joined."""
-    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if line and not line.startswith("#")).replace("\\\n", " ")
-    return [(line.partition(" ")[0], " ".join(line.split()[1:])) for line in text.splitlines()]
 
 
 def job(**more: str) -> Remembering:
