@@ -99,8 +99,8 @@ def _refuse_torn(found: SideBySide) -> None:
 
     if found.torn:
         cause = log(found.lost[0].reason)
-        lost, every = len(found.lost), len(found.judged)
-        raise Inconclusive(f"the judge gave no verdict on {lost} of {every} pairs ({cause}); run again")
+        lost, asked = len(found.lost), len(found.pairs.open)
+        raise Inconclusive(f"the judge gave no verdict on {lost} of {asked} pairs that differ ({cause}); run again")
 
 
 class _Runs(NamedTuple):

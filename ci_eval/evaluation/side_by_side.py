@@ -161,5 +161,7 @@ class SideBySide:
 
     @property
     def torn(self) -> bool:
-        """Whether so many are lost that the others are no result: more than one in twenty, as of a run."""
-        return missing_answers(0, len(self.lost), len(self.judged)) > 0
+        """Whether so many are lost that the others are no result: of those that were asked about, more than one in
+        twenty, as of a run.
+        """
+        return missing_answers(0, len(self.lost), len(self.pairs.open)) > 0

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -28,7 +29,47 @@ _WORTH_IT = 300
 """Answers; fewer are scored before the process has started."""
 _MOST_WAITING = 128
 """Answers; those beyond are scored here, so that two processes share what is too much for one."""
-_SEND_SECONDS = 60.0
+_SEND_SECONDS = 10.0
+"""In which an answer is taken; a process that takes none for so long is stuck, and is ended."""
+
+
+@dataclass
+class _Owed:
+    """What the process has still to say. It does not hold the process, from which it hears as long as that runs."""
+
+    ready: threading.Event = field(default_factory=threading.Event)
+    _waiting: dict[int, Future[Scores]] = field(default_factory=dict)
+    _numbers: count[int] = field(default_factory=count)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def another(self) -> tuple[int, Future[Scores]] | None:
+        """A number for an answer, and where its scores will be; None while none is taken."""
+        with self._lock:
+            if not self.ready.is_set() or len(self._waiting) >= _MOST_WAITING:
+                return None
+            number = next(self._numbers)
+            found = self._waiting[number] = Future()
+            return number, found
+
+    def came(self, line: bytes) -> None:
+        """The first line says that the process is there; each other has the scores of one answer."""
+        if not self.ready.is_set():
+            self.ready.set()
+            return
+        number, rows = json.loads(line)
+        found = {
+            name: Score(value, passed, Untrusted(why), parts) for name, (value, passed, why, parts) in rows.items()
+        }
+        with self._lock:
+            waiting = self._waiting.pop(number)
+        waiting.set_result(found)
+
+    def ended(self) -> None:
+        with self._lock:
+            self.ready.clear()
+            left, self._waiting = self._waiting, {}
+        for waiting in left.values():
+            waiting.set_result({})
 
 
 @dataclass
@@ -36,13 +77,10 @@ class Aside:
     """The scorers of a suite that can be asked in another process; it is started once, and ends with this object."""
 
     scorers: Sequence[Scorer]
-    ready: threading.Event = field(default_factory=threading.Event)
-    """Set while the process takes answers."""
-    _waiting: dict[int, Future[Scores]] = field(default_factory=dict)
-    _numbers: count[int] = field(default_factory=count)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _child: Child | None = None
     started: bool = False
+    _owed: _Owed = field(default_factory=_Owed)
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+    _child: Child | None = None
 
     @classmethod
     def of(cls, found: Iterable[Scorer]) -> Aside:
@@ -54,69 +92,48 @@ class Aside:
     def names(self) -> frozenset[str]:
         return frozenset(scorer.name for scorer in self.scorers)
 
+    @property
+    def ready(self) -> threading.Event:
+        """Set while the process takes answers."""
+        return self._owed.ready
+
     def expect(self, answers: int) -> None:
         """Start the process where so many answers are worth it; nothing waits for it."""
-        with self._lock:
+        with self._starting:
             if self.started or not self.scorers or answers < _WORTH_IT:
                 return
             self.started = True
-        try:
+        with suppress(ChildError):  # then every score is made here
             self._start()
-        except ChildError:
-            self._ended()
 
     def _start(self) -> None:
         command = [sys.executable, "-I", str(Path(scorers.__file__).with_name("aside_worker.py"))]
-        child = Child(command, Path(tempfile.gettempdir()), {}, self._came, self._ended)
-        policies = [
-            [one.name, one.policy.model_dump(mode="json", by_alias=True, exclude_unset=True)] for one in self.scorers
-        ]
-        _send(child, policies)
-        self._child = child
+        self._child = Child(command, Path(tempfile.gettempdir()), {}, self._owed.came, self._owed.ended)
+        self._send(
+            [[one.name, one.policy.model_dump(mode="json", by_alias=True, exclude_unset=True)] for one in self.scorers]
+        )
 
     def give(self, answer: Answer, case: Case) -> Future[Scores] | None:
         """The scores that an answer will have; None where they are to be made here."""
-        with self._lock:
-            if not self.ready.is_set() or self._child is None or len(self._waiting) >= _MOST_WAITING:
-                return None
-            number = next(self._numbers)
-            found = self._waiting[number] = Future()
-        try:
-            _send(self._child, [number, _answer_json(answer), case.model_dump(mode="json", exclude_defaults=True)])
-        except ChildError:
-            self._ended()
+        taken = self._owed.another()
+        if taken is None:
+            return None
+        number, found = taken
+        self._send([number, _answer_json(answer), case.model_dump(mode="json", exclude_defaults=True)])
         return found
 
-    def _came(self, line: bytes) -> None:
-        """The first line says that the process is there; each other has the scores of one answer."""
-        if not self.ready.is_set():
-            self.ready.set()
-            return
-        number, rows = json.loads(line)
-        found = {
-            name: Score(value, passed, Untrusted(why), parts) for name, (value, passed, why, parts) in rows.items()
-        }
-        with self._lock:
-            waiting = self._waiting.pop(number, None)
-        if waiting:
-            waiting.set_result(found)
+    def _send(self, what: JSON) -> None:
+        """What the process does not take ends it, as whoever waits for it hears."""
+        assert self._child, "started"  # noqa: S101
+        try:
+            self._child.send(json.dumps(what).encode() + b"\n", Deadline.after(_SEND_SECONDS))
+        except ChildError:
+            self.end()
 
     def end(self) -> None:
         """End the process; what it owes is made here."""
-        if child := self._child:
-            child.kill()
-
-    def _ended(self) -> None:
-        with self._lock:
-            self.ready.clear()
-            self._child = None
-            left, self._waiting = self._waiting, {}
-        for waiting in left.values():
-            waiting.set_result({})
-
-
-def _send(child: Child, what: JSON) -> None:
-    child.send(json.dumps(what).encode() + b"\n", Deadline.after(_SEND_SECONDS))
+        if self._child:
+            self._child.kill()
 
 
 def _answer_json(answer: Answer) -> JSON:

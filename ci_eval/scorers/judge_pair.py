@@ -102,10 +102,10 @@ class PairBench:
 
 
 def in_one_form(one: str, other: str) -> tuple[str, str]:
-    """Two answers as they are compared: of two that are both JSON, neither is known by how it is laid out."""
+    """Two answers as they are compared: of two that are both JSON, neither is known by how it is laid out, and of
+    others neither by the blanks around it.
+    """
     found = [Answer(text).json for text in (one, other)]
-    return (
-        (canonical(found[0]), canonical(found[1]))
-        if all(isinstance(part, dict | list) for part in found)
-        else (one, other)
-    )
+    if all(isinstance(part, dict | list) for part in found):
+        return canonical(found[0]), canonical(found[1])
+    return one.strip(), other.strip()

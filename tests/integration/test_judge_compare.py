@@ -249,7 +249,7 @@ def test_without_a_verdict_there_is_no_preference_and_no_tie(desk: Desk, reply: 
     desk.write()
     done = compare(desk, BASE, CANDIDATE, "--json")
     assert done.code == 3
-    assert "the judge gave no verdict on 4 of 5 pairs" in done.err
+    assert "the judge gave no verdict on 4 of 4 pairs that differ" in done.err
     found = done.json["preferred"]["overall"]
     assert (found["better"], found["worse"], found["ties"]) == (0, 0, 1), (
         "the same answers, which nobody was asked about"
@@ -257,11 +257,25 @@ def test_without_a_verdict_there_is_no_preference_and_no_tie(desk: Desk, reply: 
     assert done.json["without_verdict"] == ["c0", "c1", "c2", "c4"]
 
 
-def test_few_pairs_without_a_verdict_are_told_and_the_others_count(desk: Desk) -> None:
+def forty_cases(desk: Desk) -> None:
     desk.write()
     rows = ({"id": f"c{n}", "input": f"{n}?", "expected": "a parcel"} for n in range(40))
     desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
     desk.repo.commit()
+
+
+def test_pairs_that_nobody_was_asked_about_outweigh_no_lost_verdict(desk: Desk) -> None:
+    """Where nearly all answers are the same, the few that are not are what is compared."""
+    forty_cases(desk)
+    desk.server.behaviour = lambda _: Answer(401, {})
+    base = {f"c{n}": curt(n) for n in range(40)}
+    done = compare(desk, base, {**base, "c0": kind(0), "c1": kind(1)})
+    assert done.code == 3
+    assert "the judge gave no verdict on 2 of 2 pairs" in done.err
+
+
+def test_few_pairs_without_a_verdict_are_told_and_the_others_count(desk: Desk) -> None:
+    forty_cases(desk)
     desk.server.behaviour = pairing(lambda a, b: said("well…") if "Parcel 7." in a + b else the_greeting(a, b))
     base, candidate = ({f"c{n}": text(n) for n in range(40)} for text in (curt, kind))
     done = compare(desk, base, candidate)

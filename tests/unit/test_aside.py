@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import random
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,3 +158,19 @@ def test_few_answers_start_no_process() -> None:
     aside = Aside.of(_asking().scorers.shared)
     aside.expect(20)
     assert not aside.started
+
+
+def test_the_process_ends_with_its_object() -> None:
+    """A job may have many suites, and each of them a process."""
+    aside = Aside.of(_asking().scorers.shared)
+    aside.expect(len(CASES))
+    assert aside.ready.wait(120)
+    known = _children()
+    del aside
+    gc.collect()
+    assert _children() < known
+
+
+def _children() -> set[str]:
+    """Processes of which this one is the parent."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())

@@ -136,7 +136,13 @@ def test_what_is_compared_with_what(keys: dict[str, Any], answer: str, compared:
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
-    [("same", "same"), ("second", ["first", "second"]), ('{"b": 2, "a": 1}', {"a": 1, "b": 2})],
+    [
+        ("same", "same"),
+        ("second", ["first", "second"]),
+        ('{"b": 2, "a": 1}', {"a": 1, "b": 2}),
+        (" same\r\n", "same"),
+        ("\n", ""),
+    ],
 )
 def test_an_answer_that_is_the_reference_is_a_tie_without_a_call(answer: str, expected: Any) -> None:
     asker = Scripted()
