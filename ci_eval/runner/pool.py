@@ -24,8 +24,8 @@ _GRACE_SECONDS = 0.2
 Work = tuple[Evaluator, Job]
 Came = Answered | Record | BaseException | None
 """What became of a job; None: it was not begun."""
-_AHEAD = 4
-"""Answers for each thread that may wait to be told."""
+_AHEAD = 12
+"""Answers for each thread that may wait to be told, or for the scores that another process makes."""
 
 
 def always() -> bool:

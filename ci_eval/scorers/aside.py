@@ -27,8 +27,9 @@ Scores = Mapping[str, Score]
 
 _WORTH_IT = 300
 """Answers; fewer are scored before the process has started."""
-_MOST_WAITING = 128
-"""Answers; those beyond are scored here, so that two processes share what is too much for one."""
+_MOST_WAITING = 512
+"""Answers: as many as come while the process starts. Those beyond are scored here, so that two processes share what is
+too much for one."""
 _SEND_SECONDS = 10.0
 """In which an answer is taken; a process that takes none for so long is stuck, and is ended."""
 
@@ -37,7 +38,8 @@ _SEND_SECONDS = 10.0
 class _Owed:
     """What the process has still to say. It does not hold the process, from which it hears as long as that runs."""
 
-    ready: threading.Event = field(default_factory=threading.Event)
+    open: bool = False
+    """Whether answers are taken: also while the process starts."""
     _waiting: dict[int, Future[Scores]] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -45,17 +47,14 @@ class _Owed:
     def another(self) -> tuple[int, Future[Scores]] | None:
         """A number for an answer, and where its scores will be; None while none is taken."""
         with self._lock:
-            if not self.ready.is_set() or len(self._waiting) >= _MOST_WAITING:
+            if not self.open or len(self._waiting) >= _MOST_WAITING:
                 return None
             number = next(self._numbers)
             found = self._waiting[number] = Future()
             return number, found
 
     def came(self, line: bytes) -> None:
-        """The first line says that the process is there; each other has the scores of one answer."""
-        if not self.ready.is_set():
-            self.ready.set()
-            return
+        """A line has the scores of one answer."""
         number, rows = json.loads(line)
         found = {
             name: Score(value, passed, Untrusted(why), parts) for name, (value, passed, why, parts) in rows.items()
@@ -66,7 +65,7 @@ class _Owed:
 
     def ended(self) -> None:
         with self._lock:
-            self.ready.clear()
+            self.open = False
             left, self._waiting = self._waiting, {}
         for waiting in left.values():
             waiting.set_result({})
@@ -93,9 +92,9 @@ class Aside:
         return frozenset(scorer.name for scorer in self.scorers)
 
     @property
-    def ready(self) -> threading.Event:
-        """Set while the process takes answers."""
-        return self._owed.ready
+    def open(self) -> bool:
+        """Whether it takes answers."""
+        return self._owed.open
 
     def expect(self, answers: int) -> None:
         """Start the process where so many answers are worth it; nothing waits for it."""
@@ -104,18 +103,22 @@ class Aside:
                 return
             self.started = True
         with suppress(ChildError):  # then every score is made here
-            self._start()
+            self._child = self._start()
+            self._send(self._policies())
 
-    def _start(self) -> None:
+    def _start(self) -> Child:
         command = [sys.executable, "-I", str(Path(scorers.__file__).with_name("aside_worker.py"))]
-        self._child = Child(command, Path(tempfile.gettempdir()), {}, self._owed.came, self._owed.ended)
-        self._send(
-            [[one.name, one.policy.model_dump(mode="json", by_alias=True, exclude_unset=True)] for one in self.scorers]
-        )
+        self._owed.open = True  # before it can end
+        return Child(command, Path(tempfile.gettempdir()), {}, self._owed.came, self._owed.ended)
+
+    def _policies(self) -> JSON:
+        """By name, as the config has them."""
+        named = {one.name: one.policy for one in self.scorers}
+        return {name: one.model_dump(mode="json", by_alias=True, exclude_unset=True) for name, one in named.items()}
 
     def give(self, answer: Answer, case: Case) -> Future[Scores] | None:
         """The scores that an answer will have; None where they are to be made here."""
-        taken = self._owed.another()
+        taken = self._owed.another() if self._child else None
         if taken is None:
             return None
         number, found = taken

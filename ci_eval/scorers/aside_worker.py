@@ -1,9 +1,8 @@
 """Runs in a process of its own: scores answers by scorers that need nothing else.
 
 Reads lines of JSON from the standard input: names and policies of scorers, then a number, an answer and its case, again
-and again. On the pipe that `CI_EVAL_REPLY_FD` names it says null when it is ready, and then a line for each answer: the
-number and, by the name of each scorer that looks at the case, value, whether it passed, reason and parts. An answer
-that cannot be scored has none.
+and again. For each answer it writes a line to the pipe that `CI_EVAL_REPLY_FD` names: the number and, by the name of
+each scorer that looks at the case, value, whether it passed, reason and parts. What cannot be scored has none.
 """
 
 from __future__ import annotations
@@ -32,10 +31,9 @@ def main(replies: int) -> None:
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from ci_eval.golden.cases import Case  # noqa: PLC0415 - not found before
 
-    scorers = [_bound(name, policy) for name, policy in json.loads(sys.stdin.buffer.readline())]
     asked: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_read, args=(asked,), daemon=True).start()
-    _say(replies, None)
+    scorers = [_bound(name, policy) for name, policy in json.loads(asked.get()).items()]
     while line := asked.get():
         number, answer, case = json.loads(line)
         _say(replies, (number, _rows(scorers, _answer(*answer), Case.model_validate(case))))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -76,7 +78,8 @@ class Language(Comparing):
             raise InputError(problem, remedy=_REMEDY) from None
 
     def ready(self) -> Scoring:
-        identifier = _identifier()
+        if find_spec("py3langid") is None:
+            raise not_installed("language", "py3langid")
 
         def score(answer: Answer, case: Case) -> Score:
             got, wanted = answer.field(self.field), self._wanted(case) or ""
@@ -88,7 +91,7 @@ class Language(Comparing):
             letters = _letters(text)
             if letters < _FEW_LETTERS:
                 return _unsure(f"{letters} letters are too few to tell")
-            read, share = _read(dict(identifier.rank(text)), {wanted, *(self.among or KNOWN)})
+            read, share = _read(dict(_identifier().rank(text)), {wanted, *(self.among or KNOWN)})
             if read != wanted and share < _SURE:
                 return _unsure(f"it reads as {read} with {share:.0%}")
             return binary(read == wanted, f"reads as {read}" + ("" if read == wanted else f", not {wanted}"))
@@ -113,11 +116,17 @@ def _letters(text: str) -> int:
     return sum(4 if char >= "\u2e80" else 1 for char in text if char.isalpha())
 
 
-@lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
-    """Loaded once: its model takes a second or two."""
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - with it comes numpy
-    except ImportError:
-        raise not_installed("language", "py3langid") from None
+    with _loading:  # by one thread: each would take its second
+        return _loaded()
+
+
+_loading = threading.Lock()
+
+
+@cache
+def _loaded() -> LanguageIdentifier:
+    """When the first answer is scored, which may be in another process: its model takes a second or two."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - with it comes numpy
+
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

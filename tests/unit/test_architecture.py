@@ -292,15 +292,17 @@ def test_a_gate_with_nothing_to_do_waits_for_nothing(repo: Repo) -> None:
 
 
 def loaded_to_score_by(scorer: str, cwd: Path) -> set[str]:
-    """Which of the heavy libraries are there when a scorer is ready."""
+    """Which of the heavy libraries are there when a scorer has scored."""
     return loaded_after(
         f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\n"
-        "from making import held, resources\n"
+        "from making import case, held, resources\n"
+        "from ci_eval.scorers.base import Answer\n"
         "from ci_eval.reader import Document, validate\n"
         "from ci_eval.scorers.registry import policy_class\n"
         f"entry = {scorer}\n"
         "policy = validate(policy_class(entry['type']), Document('ci-eval.yaml', entry))\n"
-        "policy.bind(resources(held({})))\n",
+        "said = Answer('Where are the notes that I deleted yesterday?')\n"
+        "policy.bind(resources(held({})))(said, case(expected={'reply': 'in the bin'}))\n",
         cwd,
     )
 

@@ -92,10 +92,9 @@ def _asking() -> Evaluator:
 
 
 def _beside(asking: Evaluator) -> tuple[Evaluator, Aside]:
-    """The same with a process that is there already."""
+    """The same with a process."""
     aside = Aside.of(asking.scorers.shared)
     aside.expect(len(CASES))
-    assert aside.ready.wait(120)
     return replace(asking, aside=aside), aside
 
 
@@ -113,7 +112,7 @@ def test_every_record_is_what_it_would_have_been() -> None:
     alone = _asking()
     asking, aside = _beside(alone)
     assert _told(answers(asking, CASES)) == _told(answers(alone, CASES))
-    assert aside.ready.is_set(), "it was there to the end"
+    assert aside.open, "it was there to the end"
 
 
 def test_a_process_that_ends_early_changes_no_record() -> None:
@@ -128,7 +127,7 @@ def test_a_process_that_ends_early_changes_no_record() -> None:
             aside.end()
 
     assert _told(answers(asking, CASES, on_record=came)) == _told(answers(alone, CASES))
-    assert not aside.ready.is_set()
+    assert not aside.open
 
 
 def test_an_answer_whose_scores_do_not_come_in_time_is_lost_and_paid() -> None:
@@ -164,7 +163,6 @@ def test_the_process_ends_with_its_object() -> None:
     """A job may have many suites, and each of them a process."""
     aside = Aside.of(_asking().scorers.shared)
     aside.expect(len(CASES))
-    assert aside.ready.wait(120)
     known = _children()
     del aside
     gc.collect()

@@ -451,9 +451,9 @@ def test_what_was_told_is_in_the_file_when_the_process_is_killed(tmp_path: Path)
 
 
 def test_answers_wait_until_there_is_room_for_them() -> None:
-    """However quick the server, no more are asked for than can be told: 4 for each thread, what it holds, and one."""
+    """However quick the server, no more are asked for than can be told: 12 for each thread, what it holds, and one."""
     provider = Scripted()
-    many = [a_case(f"n{number}") for number in range(60)]
+    many = [a_case(f"n{number}") for number in range(120)]
     asking = made(provider, many, threads=2)
     asked: list[int] = []
 
@@ -461,8 +461,8 @@ def test_answers_wait_until_there_is_room_for_them() -> None:
         asked.append(len(provider.asked))
 
     answers(asking, many, on_record=slow)
-    assert len(asked) == 60
-    assert all(begun <= told + 4 * 2 + 2 + 1 for told, begun in enumerate(asked))
+    assert len(asked) == 120
+    assert all(begun <= told + 12 * 2 + 2 + 1 for told, begun in enumerate(asked))
 
 
 def test_a_record_leaves_memory_once_it_was_told() -> None:
