@@ -38,6 +38,7 @@ from ci_eval.scorers.memory import ScoreMemory, key_of
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
+from ci_eval.standing import Standing
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
 from ci_eval.text import canonical
@@ -149,6 +150,8 @@ class Suite:
 
     def judges(self, keys: Mapping[str, Secret] | None = None, cache: ResponseCache | None = None) -> list[BoundScorer]:
         """Its scorers that are judges, one for each dimension and way of judging; with keys, ready to be asked."""
+        if not any(isinstance(scorer.policy, Judge) for scorer in self.scorers.all()):
+            return []
         bound = self.bound if keys is None else self._bind(keys, cache)
         found = [one for one in bound.values() if isinstance(one.scorer.policy, Judge)]
         alike = {(one.scorer.dimension, one.scorer.policy.files(), one.identity): one for one in reversed(found)}
@@ -168,6 +171,11 @@ class Suite:
     def judge_facts(self) -> tuple[JudgeFact, ...]:
         """What is known of them; raises InputError for a calibration that is none."""
         return judge_facts(self.judges(), self.snapshot)
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """The same as runs and reports carry it."""
+        return [fact.standing for fact in self.judge_facts]
 
     def concurrency_of(self, scorer: Scorer) -> int:
         """How many requests the provider of a scorer takes at once."""
@@ -281,6 +289,7 @@ class Suite:
             repeats=max((job.repeat + 1 for job in jobs), default=1),
             deterministic=all(evaluator.is_deterministic(job.case) for job in jobs),
             fingerprint=self.fingerprint(evaluator.target),
+            judges=self.standings,
         )
 
 

@@ -11,41 +11,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from ci_eval.config import calibration_path
 from ci_eval.figures.agreement import Agreement, Detection
-from ci_eval.reader import Document, Strict, read_json, validate, wrong
-from ci_eval.records import Count, Hex, Time
+from ci_eval.reader import Document, Strict, read_json, validate
+from ci_eval.records import Hex, Time
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import OVERALL, CriterionName
 from ci_eval.snapshot import Snapshot
+from ci_eval.standing import Stale, Standing, Tables
+from ci_eval.text import Untrusted
 
 FEWEST = 50
 """Labels of answers that the judge passed, and of those that it failed, from which on a share says much."""
 
 
-def _table(value: list[list[int]]) -> list[list[int]]:
-    try:
-        Agreement(value)
-    except ValueError:
-        raise wrong("not a table of counts", "make the file anew with ci-eval judge calibrate") from None
-    return value
-
-
-Table = Annotated[list[list[Count]], Field(min_length=2, max_length=5), AfterValidator(_table)]
-TwoByTwo = Annotated[list[Annotated[list[Count], Field(min_length=2, max_length=2)]], Field(min_length=2, max_length=2)]
-
-
-class Compared(Strict):
-    """Labels of one criterion, or of all together. Rows are people's word, columns the judge's, from bad to good."""
-
-    table: Table
-    passes: TwoByTwo
-    """The same as fail and pass."""
-    people: Table | None = None
-    """Two people about the same answers: rows one, columns the other."""
+class Compared(Tables):
+    """What the counts say."""
 
     @property
     def agreement(self) -> Agreement:
@@ -86,14 +70,31 @@ class JudgeFact:
     """Whether its rubric names criteria."""
     canaries: int
     calibration: Calibration | None
-    stale: str | None = None
+    stale: Stale | None = None
     """What changed since; None where the calibration holds."""
 
     @property
-    def compared(self) -> Compared | None:
-        """What people said of all criteria together; where they did not, of the one that agrees least."""
-        found: Mapping[str, Compared] = self.calibration.compared if self.calibration else {}
-        return found.get(OVERALL) or min(found.values(), key=lambda one: one.agreement.agreed.value, default=None)
+    def standing(self) -> Standing:
+        """The same as runs and reports carry it."""
+        found = self.calibration
+        return Standing(
+            scorer=Untrusted(self.scorer),
+            dimension=Untrusted(self.dimension),
+            model=Untrusted(self.policy.model),
+            answers=found.answers if found else None,
+            compared=dict(found.compared) if found else {},
+            stale=self.stale,
+        )
+
+
+def compared(standing: Standing) -> Mapping[str, Compared]:
+    """By criterion, and `overall`."""
+    return {name: Compared(**vars(tables)) for name, tables in standing.compared.items()}
+
+
+def telling(found: Mapping[str, Compared]) -> Compared | None:
+    """What people said of all criteria together; where they did not, of the one that agrees least."""
+    return found.get(OVERALL) or min(found.values(), key=lambda one: one.agreement.agreed.value, default=None)
 
 
 def judge_facts(judges: Iterable[BoundScorer], snapshot: Snapshot) -> tuple[JudgeFact, ...]:
@@ -115,7 +116,7 @@ def _document(snapshot: Snapshot, path: str) -> Document:
     return read_json(snapshot.read(path), path)
 
 
-def _stale(found: Calibration, bound: BoundScorer, rubric: str) -> str | None:
+def _stale(found: Calibration, bound: BoundScorer, rubric: str) -> Stale | None:
     if found.rubric != rubric:
         return "the rubric changed since"
     return "the judge's model or settings changed since" if found.judge != bound.identity else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from command import Ran, ci_eval
@@ -27,6 +28,7 @@ from repo import Repo
 
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.outcome.judges import relation
+from ci_eval.report.files import Form, of_gate
 from ci_eval.report.json_report import to_json
 from ci_eval.report.markdown import comment
 from ci_eval.report.model import build
@@ -310,6 +312,15 @@ def test_a_judge_that_gives_no_verdict_is_not_calibrated(desk: Desk) -> None:
 # --- in reports -------------------------------------------------------------------------------------------------------
 
 
+def test_every_form_of_a_gate_s_report_says_it(desk: Desk) -> None:
+    desk.write()
+    assert calibrate(desk, table(9, 1, 1, 9)).code == 0
+    desk.repo.commit("calibrated")
+    outcome = desk.gate({"prompt.md": "Be kind, and quick."})
+    for form in get_args(Form):
+        assert "90 % of 20 labels" in of_gate(outcome, form) or form == "json"
+
+
 def report(desk: Desk) -> tuple[str, dict[str, Any]]:
     """The comment on a pull request that changes the prompt, and its JSON."""
     outcome = desk.gate({"prompt.md": "Be kind, and quick."})
@@ -459,3 +470,94 @@ def test_what_main_s_stored_run_was_scored_is_not_judged_again_about_the_same_wo
     assert done.code == 0, done.err
     assert done.json["suites"][0]["base"]["stored"] is True
     assert (desk.judged(), len(desk.server.asked)) == ([], 6)
+
+
+# --- in what other commands tell --------------------------------------------------------------------------------------
+
+
+AGREES = "is judged by judge-1, which agrees with people in 90 % of 20 labels"
+FORMS = ("text", "md", "html", "junit", "sarif")
+
+
+@pytest.fixture
+def runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Of a judge that was never compared with people; and of the same once it was."""
+    desk.write()
+    where = ("--repo", str(desk.repo.folder), "--no-cache", "-q", "-o")
+    files = (desk.out.parent / "before.jsonl", desk.out.parent / "after.jsonl")
+    assert ci_eval("run", *where, str(files[0])).code == 0
+    monkeypatch.setenv("HOUSE_KEY", KEY)  # a command takes the keys out of its environment
+    assert calibrate(desk, table(9, 1, 1, 9)).code == 0
+    desk.repo.commit("calibrated")
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert ci_eval("run", *where, str(files[1])).code == 0
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    return files
+
+
+def without_marks(text: str) -> str:
+    """Whatever a form adds to a sentence: tags, quotes, backslashes and line ends."""
+    return " ".join(re.sub(r"</?[a-z]+>|[`\\]", "", text).split())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_comparison_of_runs_says_in_every_form_how_far_the_judge_agrees(
+    runs: tuple[Path, Path], form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    before, after = map(str, runs)
+    done = ci_eval("compare", after, after, "--format", form)
+    assert done.code == 0, done.err
+    both = without_marks(done.out)
+    assert AGREES in both
+    assert "never compared" not in both
+    mixed = without_marks(ci_eval("compare", before, after, "--format", form).out)
+    assert AGREES in mixed
+    assert "it was never compared with people" in mixed
+
+
+def test_scores_as_json_stay_scores_and_the_judge_is_told_beside_them(desk: Desk) -> None:
+    desk.write()
+    done = ci_eval("run", "--repo", str(desk.repo.folder), "--no-cache", "-q", "--json")
+    assert done.json == {"desk": {"task_accuracy": "100.0000", "output_quality": "100.0000"}}
+    assert "output_quality is judged by judge-1; it was never compared with people" in done.err
+
+
+def test_a_comparison_says_whose_judge_is_whose(runs: tuple[Path, Path]) -> None:
+    mixed = without_marks(ci_eval("compare", *map(str, runs), "--format", "md").out)
+    assert "base: output_quality is judged by judge-1; it was never" in mixed
+    assert f"candidate: output_quality {AGREES}" in mixed
+
+
+def test_a_program_reads_of_each_run_how_its_judge_stands(runs: tuple[Path, Path]) -> None:
+    told = ci_eval("compare", *map(str, runs), "--json").json
+    (before,), (after,) = told["base"]["judges"], told["candidates"][0]["judges"]
+    assert (before["answers"], before["compared"]) == (None, {})
+    assert (after["answers"], after["compared"]["overall"]["agreement"][0]) == (20, 0.9)
+
+
+def test_a_run_file_that_says_nothing_of_its_judges_is_told(runs: tuple[Path, Path]) -> None:
+    for path in runs:
+        header, _, rest = path.read_text().partition("\n")
+        older = {key: value for key, value in json.loads(header).items() if key != "judges"}
+        path.write_text(f"{json.dumps(older)}\n{rest}")
+    assert "models scored it, and its file does not say which" in ci_eval("compare", *map(str, runs)).out
+    assert ci_eval("compare", *map(str, runs), "--json").json["base"]["judges"] is None
+
+
+@pytest.mark.parametrize("tables", [[[1, 2], [3]], [[0, 0], [0, 0]], [[-1, 0], [0, 1]], [["x"]]])
+def test_a_run_file_with_a_table_that_is_none_is_refused(runs: tuple[Path, Path], tables: object) -> None:
+    header, _, rest = runs[1].read_text().partition("\n")
+    changed = json.loads(header)
+    changed["judges"][0]["compared"]["overall"]["table"] = tables
+    runs[1].write_text(f"{json.dumps(changed)}\n{rest}")
+    done = ci_eval("compare", *map(str, runs))
+    assert (done.code, "after.jsonl:1: " in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("runs")
+def test_one_case_and_a_stored_run_are_shown_with_their_judge(desk: Desk) -> None:
+    where = ("--repo", str(desk.repo.folder))
+    assert ci_eval("baseline", "update", *where, "--no-cache", "-q").code == 0
+    assert AGREES in ci_eval("show", "c1", *where).out
+    assert AGREES in ci_eval("baseline", "show", *where).out
