@@ -37,9 +37,15 @@ def recite(
 
     def seen(_: int, record: Record) -> None:
         found[record.case] = record
-        session.pay(record)
+        # The answer was there: only its scoring is a call.
+        calls = record.scoring.calls if record.scoring else 0
+        session.purse.pay(record.spent_usd, calls=calls, tokens=record.spent_tokens)
         session.progress.advance(record)
 
+    most = [bound.takes(one.case, len(one.answer)) for one in given]
+    session.purse.expect(
+        max(one.usd or 0.0 for one in most), max(one.scoring for one in most), max(one.tokens for one in most)
+    )
     session.progress.start(f"{suite.name}: {what} {bound.scorer.name}", len(given))
     try:
         run_all([(evaluator, job) for job in jobs(given, repeat)], session.deadline, seen, session.purse.begin)

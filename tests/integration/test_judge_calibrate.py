@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from command import Ran, ci_eval
@@ -23,7 +24,7 @@ from judged import (
     the_answers,
     the_greeting,
 )
-from model_server import KEY, ModelServer
+from model_server import KEY, Answer, ModelServer
 from repo import Repo
 
 from ci_eval.errors import Inconclusive, InputError
@@ -60,8 +61,8 @@ def table(fail_fail: int, fail_pass: int, pass_fail: int, pass_pass: int) -> lis
     return [label(n, judge=judge, people=words(people)) for n, (people, judge) in enumerate(kinds)]
 
 
-def calibrate(desk: Desk, labels: Sequence[Mapping[str, Any]] | None, *options: str) -> Ran:
-    arguments = [*options, "--repo", str(desk.repo.folder), "--no-cache", "--quiet"]
+def calibrate(desk: Desk, labels: Sequence[Mapping[str, Any]] | None, *options: str, cached: bool = False) -> Ran:
+    arguments = [*options, "--repo", str(desk.repo.folder), "--quiet", *([] if cached else ["--no-cache"])]
     if labels is not None:
         file = desk.out.parent / "labels.jsonl"
         file.write_text("".join(f"{json.dumps(one)}\n" for one in labels))
@@ -307,6 +308,97 @@ def test_a_judge_that_gives_no_verdict_is_not_calibrated(desk: Desk) -> None:
     done = calibrate(desk, table(2, 0, 0, 2))
     assert (done.code, "gave no verdict on 4 of 4 answers" in done.err) == (3, True)
     assert not (desk.repo.folder / FILE).exists()
+
+
+# --- within the budget ------------------------------------------------------------------------------------------------
+
+
+def dear(answer: str) -> Answer:
+    """A judge that takes far more tokens than anybody would guess: a dollar's worth each time."""
+    body = {**cast("dict[str, Any]", by_greeting(answer).body)}
+    return Answer(200, {**body, "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}})
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        (", usd: 0.001", "10 labelled answers would take up to 10 calls, "),
+        (", calls: 9", "more than the budget; raise the budget in ci-eval.yaml"),
+        (", tokens: 100", "more than the budget; raise the budget in ci-eval.yaml"),
+    ],
+)
+@pytest.mark.parametrize("option", ["", "--dry-run"])
+def test_a_budget_that_does_not_reach_is_told_before_the_first_call(
+    desk: Desk, budget: str, told: str, option: str
+) -> None:
+    desk.write(budget=budget)
+    done = calibrate(desk, table(5, 0, 0, 5), *filter(None, [option]))
+    assert (done.code, told in done.err) == (3, True), done.err
+    assert len(done.err.splitlines()) == 1
+    assert ("Nothing was asked" in done.out) is bool(option)
+    assert desk.server.asked == []
+
+
+def test_a_price_that_nobody_knows_is_more_than_any_budget(desk: Desk) -> None:
+    desk.write(budget=", usd: 100")
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    desk.repo.write("ci-eval.yaml", policy.replace(', prices: {"*": {input: 1, output: 2}}', ""))
+    done = calibrate(desk, table(5, 0, 0, 5))
+    assert (done.code, "no price is known for its model, and budget.usd is set" in done.err) == (3, True)
+    assert desk.server.asked == []
+
+
+def test_a_limit_of_calls_a_minute_that_takes_too_long_is_told_before_the_first_call(desk: Desk) -> None:
+    desk.write()
+    with_key(desk, "requests_per_minute: 1")
+    done = calibrate(desk, table(6, 0, 0, 5))
+    assert (done.code, "would take up to 660 s, 11 calls" in done.err) == (3, True), done.err
+    assert desk.server.asked == []
+
+
+def test_an_empty_purse_ends_it_and_what_was_judged_is_told_and_remembered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(desk.out.parent / "cache"))
+    desk.server.behaviour = behaving(dear)
+    desk.write(budget=", usd: 3")
+    with_key(desk, "max_concurrency: 2")
+    labels = table(4, 1, 1, 4)
+    done = calibrate(desk, labels, cached=True)
+    first = len(desk.server.asked)
+    assert 1 <= first < 10
+    assert done.code == 3
+    assert f"no verdict on {10 - first} of 10 answers (the budget is spent), so nothing is kept; run again" in done.err
+    assert done.out.startswith(f"{first} labelled answers, judged by judge-1")
+    assert not (desk.repo.folder / FILE).exists()
+    desk.server.behaviour = behaving(by_greeting)
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, labels, cached=True).code == 0
+    assert len(desk.server.asked) == 10, "each answer was judged once"
+
+
+def with_key(desk: Desk, key: str) -> None:
+    """Another key of the judge's provider."""
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    desk.repo.write("ci-eval.yaml", policy.replace("key_env", f"{key}, key_env"))
+
+
+def test_time_ends_it_too(desk: Desk) -> None:
+    over = threading.Event()
+
+    def when_it_is_over(answer: str) -> Answer:
+        over.wait(60)
+        return by_greeting(answer)
+
+    desk.server.behaviour = behaving(when_it_is_over)
+    desk.write()
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    desk.repo.write("ci-eval.yaml", policy.replace("seconds: 600", "seconds: 0.5"))
+    try:
+        done = calibrate(desk, table(1, 0, 0, 1))
+    finally:
+        over.set()
+    assert (done.code, "no verdict on 2 of 2 answers (the budget of time ran out)" in done.err) == (3, True), done.err
 
 
 # --- in reports -------------------------------------------------------------------------------------------------------
