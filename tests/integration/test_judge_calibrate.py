@@ -441,6 +441,13 @@ def test_every_report_says_how_far_the_judge_agrees_with_people(desk: Desk) -> N
         ("golden/tone.yaml", "curt", "rude", "Stale: the rubric changed since."),
         ("ci-eval.yaml", "scorers:", "scorers: ", ""),
         ("ci-eval.yaml", "rubric: golden", "votes: 3, rubric: golden", "Stale: the judge's model or settings changed"),
+        (
+            "ci-eval.yaml",
+            "rubric: golden",
+            "step: {tool: write}, rubric: golden",
+            "Stale: the judge's model or settings",
+        ),
+        ("ci-eval.yaml", "rubric: golden", "name: tone, weight: 2, rubric: golden", ""),
         ("ci-eval.yaml", "model: judge-1", "model: judge-2", "Stale: the judge's model or settings changed since."),
     ],
 )
