@@ -10,8 +10,8 @@ from ci_eval.scorers.failure import mode
 
 
 class NotSilent(WholeScorer):
-    """Passes unless another scorer failed the answer and it is valid and confident: no error, cut, wrong form, refusal,
-    hand-over or doubt. A dimension of its own, it is confirmed and gated as any other.
+    """Passes unless another scorer failed the answer and it is valid and confident: no error, cut, wrong form, refusal
+    (also by the provider's own word), hand-over or doubt. A dimension of its own, it is gated as any other.
     """
 
     default_dimension: ClassVar[str] = "not_silent"
@@ -25,7 +25,8 @@ class NotSilent(WholeScorer):
         return self._score
 
     def _score(self, answer: Answer, case: Case) -> Score:  # noqa: ARG002 - the other scores are enough
-        found = mode(answer.text, None, answer.judged, acts=bool(answer.tool_calls))
+        finish = "refusal" if answer.refused else None
+        found = mode(answer.text, finish, answer.judged, acts=bool(answer.tool_calls))
         if found == "silent":
             return binary(False, "wrong, and does not look it")
         return binary(True, "right" if found == "right" else f"wrong, and looks it: {found}")
