@@ -22,11 +22,11 @@ def refuse_too_dear(what: str, cost: Cost, policy: BudgetPolicy, asked: Provider
         )
     seconds = 60 * cost.scoring / asked.requests_per_minute if asked.requests_per_minute else 0.0
     if not budget.affords(cost) or seconds > budget.seconds:
-        usd = "" if cost.usd is None else f" and ${cost.usd:.2f}"
+        usd = "" if cost.usd is None else f" and ${cost.usd:.4f}"
         time = f"{seconds:,.0f} s, " if seconds > budget.seconds else ""
         raise Inconclusive(
             f"{what} would take up to {time}{cost.scoring:,.0f} calls, {cost.tokens:,.0f} tokens{usd}, "
-            "more than the budget; raise the budget in ci-eval.yaml, or have less judged"
+            "more than the budget of ci-eval.yaml; raise it, or have less judged"
         )
 
 

@@ -323,8 +323,8 @@ def dear(answer: str) -> Answer:
     ("budget", "told"),
     [
         (", usd: 0.001", "10 labelled answers would take up to 10 calls, "),
-        (", calls: 9", "more than the budget; raise the budget in ci-eval.yaml"),
-        (", tokens: 100", "more than the budget; raise the budget in ci-eval.yaml"),
+        (", calls: 9", "more than the budget of ci-eval.yaml; raise it"),
+        (", tokens: 100", "more than the budget of ci-eval.yaml; raise it"),
     ],
 )
 @pytest.mark.parametrize("option", ["", "--dry-run"])
