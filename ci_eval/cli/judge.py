@@ -168,12 +168,14 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
     from datetime import UTC, datetime
 
     from ci_eval.config import calibration_path
-    from ci_eval.figures.calibration import Calibration, rubric_digest
+    from ci_eval.figures.calibration import Calibration, kept, rubric_digest, with_new
     from ci_eval.reader import write_file
 
     policy = every[0].judge
     compared = {count.name: found for count in every if (found := count.compared)}
-    kept = Calibration(
+    new = Calibration(
+        suite=suite.name,
+        scorer=bound.scorer.name,
         time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         model=policy.model,
         rubric=rubric_digest(policy, suite.snapshot),
@@ -181,7 +183,9 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
         answers=answers,
         compared=compared,
     )
-    data = json.dumps(kept.model_dump(mode="json", exclude_none=True), indent=1)
+    others = {one.identity for one in suite.judges()} - {bound.identity}
+    file = with_new(kept(suite.snapshot, policy.rubric), new, others)
+    data = json.dumps(file.model_dump(mode="json", exclude_none=True), indent=1)
     path = calibration_path(policy.rubric)
     write_file(work_tree / path, f"{data}\n".encode())
     click.echo(f"ci-eval: kept in {log(path)}; commit it, and every report shows it", err=True)

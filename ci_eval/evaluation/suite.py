@@ -171,7 +171,7 @@ class Suite:
     @cached_property
     def judge_facts(self) -> tuple[JudgeFact, ...]:
         """What is known of them; raises InputError for a calibration that is none."""
-        return judge_facts(self.judges(), self.snapshot)
+        return judge_facts(self.judges(), self.name, self.snapshot)
 
     @cached_property
     def standings(self) -> list[Standing]:

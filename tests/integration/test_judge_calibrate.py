@@ -470,7 +470,7 @@ def test_28_a_calibration_that_the_pull_request_writes_is_told_and_not_believed(
     assert calibrate(desk, table(5, 5, 5, 5)).code == 0
     desk.repo.commit("calibrated")
     flattering = json.loads((desk.repo.folder / FILE).read_text())
-    flattering["compared"]["overall"]["table"] = [[500, 0], [0, 500]]
+    flattering["judges"][0]["compared"]["overall"]["table"] = [[500, 0], [0, 500]]
     outcome = desk.gate({"prompt.md": "Be kind, and quick.", FILE: json.dumps(flattering)})
     text = comment(build(outcome))
     assert "50 % of 20 labels" in text
@@ -495,11 +495,62 @@ def test_a_table_that_does_not_add_up_is_refused(desk: Desk) -> None:
     assert calibrate(desk, table(2, 0, 0, 2)).code == 0
     kept = json.loads((desk.repo.folder / FILE).read_text())
     for table_ in ([[0, 0], [0, 0]], [[1, 2], [3]], [[1]]):
-        kept["compared"]["overall"]["table"] = table_
+        kept["judges"][0]["compared"]["overall"]["table"] = table_
         desk.repo.write(FILE, json.dumps(kept))
         desk.repo.commit()
         with pytest.raises(Inconclusive, match="main itself cannot be evaluated"):
             report(desk)
+
+
+TWO = """\
+      - {type: judge, provider: house, model: judge-1, rubric: golden/tone.yaml, name: one}
+      - {type: judge, provider: house, model: judge-1, rubric: golden/tone.yaml, name: other, votes: 3, dimension: mood}
+"""
+
+
+def with_two_judges(desk: Desk) -> None:
+    desk.write()
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    line = next(line for line in policy.splitlines(keepends=True) if "type: judge" in line)
+    desk.repo.write("ci-eval.yaml", policy.replace(line, TWO))
+    desk.repo.commit("two judges")
+
+
+def test_two_judges_of_one_rubric_have_each_their_own_figures(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_two_judges(desk)
+    assert calibrate(desk, table(9, 1, 1, 9), "--scorer", "one").code == 0
+    desk.repo.commit("one")
+    text, _ = report(desk)
+    assert "`output_quality` is judged by `judge-1`, which agrees with people in 90 % of 20 labels" in text
+    assert "`mood` is judged by `judge-1`; it was never compared with people" in text
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, table(10, 0, 0, 10), "--scorer", "other").code == 0
+    desk.repo.commit("both")
+    text, told = report(desk)
+    assert "`output_quality` is judged by `judge-1`, which agrees with people in 90 % of 20 labels" in text
+    assert "`mood` is judged by `judge-1`, which agrees with people in 100 % of 20 labels" in text
+    assert [one["stale"] for one in told["judges"]] == [None, None]
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, table(1, 0, 0, 1), "--scorer", "other").code == 0
+    kept = json.loads((desk.repo.folder / FILE).read_text())
+    assert [(one["scorer"], one["answers"]) for one in kept["judges"]] == [("one", 20), ("other", 2)]
+
+
+def test_a_file_of_the_first_format_is_still_read_and_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_two_judges(desk)
+    assert calibrate(desk, table(9, 1, 1, 9), "--scorer", "one").code == 0
+    (entry,) = json.loads((desk.repo.folder / FILE).read_text())["judges"]
+    first = {key: value for key, value in entry.items() if key not in {"suite", "scorer"}}
+    desk.repo.write(FILE, json.dumps({"format": "ci-eval calibration 1", **first}))
+    desk.repo.commit("as it was")
+    text, told = report(desk)
+    assert "`output_quality` is judged by `judge-1`, which agrees with people in 90 % of 20 labels" in text
+    assert [one["stale"] for one in told["judges"]] == [None, "the judge's model or settings changed since"]
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, table(10, 0, 0, 10), "--scorer", "other").code == 0
+    desk.repo.commit("both")
+    _, told = report(desk)
+    assert [one["stale"] for one in told["judges"]] == [None, None]
 
 
 # --- warnings ---------------------------------------------------------------------------------------------------------
