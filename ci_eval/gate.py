@@ -182,6 +182,7 @@ class Gate:
         plans = plan_all(work, budget, whole=self.whole)
         refuse_too_small(work, plans, budget)
         session = Session(keys, self.progress, self.out, self.origin, deadline, purse, self.cache)
+        _refuse_unready(work, session)
         with about_main():
             check_judges((one.prepared.suite for one in work), session)
         return tuple(judge_all(work, plans, session, whole=self.whole))
@@ -218,3 +219,14 @@ class Gate:
         """No policy on main: no calls and no keys; but what this pull request brings must load."""
         check_policy(configs.load(self.candidate, self.config_path), self.candidate)
         return GateOutcome(Verdict.INCONCLUSIVE, "bootstrap", self.base.commit, self.candidate.commit)
+
+
+def _refuse_unready(work: Sequence[Work], session: Session) -> None:
+    """The user's own code is imported on both sides before anything is paid for."""
+    for one in work:
+        suite, bases = one.prepared.suite, [one.prepared.base, *([one.anchor.prepared.base] if one.anchor else [])]
+        suite.refuse_unready_scorers(session.deadline)
+        with about_main():
+            for base in bases:
+                suite.refuse_unready_target(base.target, session.keys, session.deadline)
+        suite.refuse_unready_target(one.prepared.candidate.target, session.keys, session.deadline)

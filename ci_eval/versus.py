@@ -16,6 +16,7 @@ from ci_eval.errors import Inconclusive, InputError
 from ci_eval.figures.counted import Counted, Score, Tally
 from ci_eval.figures.traffic import interval
 from ci_eval.records import Record
+from ci_eval.standing import Standing
 from ci_eval.stats import mid_p, points
 from ci_eval.verdict import Verdict, worst
 
@@ -127,6 +128,12 @@ class Versus:
         """Whether something that should have been compared could not be."""
         torn = not self.another_golden_set and (self.only_base.cases or self.only_candidate.cases)
         return bool(self.base.lost or self.candidate.lost or torn or self.vanished)
+
+    @property
+    def judges(self) -> tuple[Standing, ...]:
+        """Of both runs, as each was made; once where both say the same."""
+        every = [judge for side in (self.base, self.candidate) for judge in side.header.judges or ()]
+        return tuple(judge for place, judge in enumerate(every) if judge not in every[:place])
 
     @property
     def vanished(self) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 
 from ci_eval.baseline.store import Found, Trust
 from ci_eval.confirm.evidence import Cell, Limit
 from ci_eval.records import Run
+from ci_eval.standing import Standing
 from ci_eval.stats import holm, points
 
 _LEVEL = 0.01
@@ -44,6 +45,8 @@ class Drift:
     now: Fraction
     p: float
     """The chance of such a difference, or a larger one, without any change; after Holm."""
+    judges: tuple[Standing, ...] = ()
+    """Models that score it: they may have changed as well as the one that answers."""
 
     @property
     def change(self) -> Fraction:
@@ -68,10 +71,11 @@ def drifts(suites: Sequence[Again]) -> list[Drift]:
     found = {(one.suite, drift.dimension): (one, drift) for one in suites for drift in _differences(one)}
     corrected = holm({key: drift.p for key, (_, drift) in found.items()})
     told = []
-    for key, (one, drift) in found.items():
-        limit = one.limits[drift.dimension]
+    for key, (again, drift) in found.items():
+        limit = again.limits[drift.dimension]
         if corrected[key] <= _LEVEL and (limit == "any" or abs(drift.change) >= limit):
-            told.append(Drift(drift.suite, drift.dimension, drift.before, drift.now, corrected[key]))
+            judges = tuple(one for one in again.now.header.judges or () if one.dimension.text() == drift.dimension)
+            told.append(replace(drift, p=corrected[key], judges=judges))
     return told
 
 

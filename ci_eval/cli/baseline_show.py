@@ -164,6 +164,7 @@ class _Shown:
     def as_text(self) -> str:
         from ci_eval.baseline.store import written_at
         from ci_eval.cli.stored import since
+        from ci_eval.report.judges import lines as judge_lines
 
         header = self.header
         age = since(written_at(header), datetime.now(UTC))
@@ -179,6 +180,8 @@ class _Shown:
             "",
             self._table(),
         ]
+        judges = list(judge_lines(header.judges or (), log))
+        lines += ["", *judges] if judges else []
         if not self.cells[1]:
             lines += ["", "Every scorer counts alike here: this clone does not hold the run's commit with its weights."]
         return "\n".join(lines)

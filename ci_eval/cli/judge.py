@@ -14,10 +14,10 @@ from ci_eval.cli.cache import cache_options, chosen_cache
 from ci_eval.text import log
 
 if TYPE_CHECKING:
+    from ci_eval.errors import Inconclusive
     from ci_eval.evaluation.labelled import Count, Judged, Labels
     from ci_eval.evaluation.suite import Suite
     from ci_eval.figures.agreement import Estimate, Share
-    from ci_eval.figures.calibration import Calibration
     from ci_eval.scorers.registry import BoundScorer
 
 _SHOWN = 20
@@ -76,7 +76,8 @@ def calibrate(
     It rules on answers that people have labelled.
 
     LABELS are JSON lines, {"input": …, "output": …, "label": "pass"}; docs/judge.md has their keys. The figures are
-    kept beside the rubric: commit that file, and every report shows them.
+    kept beside the rubric: commit that file, and every report shows them. It keeps to the `budget` of ci-eval.yaml:
+    where that does not reach, exit 3, before the first call or with the figures of what was judged until then.
     """
     from dataclasses import replace
 
@@ -86,6 +87,7 @@ def calibrate(
     from ci_eval.errors import UsageError
     from ci_eval.evaluation.labelled import counts
     from ci_eval.evaluation.screened import refuse_personal
+    from ci_eval.evaluation.spending import refuse_too_dear, within
     from ci_eval.evaluation.suite import Suite, required_keys
     from ci_eval.git import Git
 
@@ -93,23 +95,31 @@ def calibrate(
     at = snapshot.of_work_tree(git)
     policy = config.load(at, config_path)
     suite = _the_suite([Suite.load(policy, at, name) for name in chosen_suites(policy, wanted)])
+    budget = policy.policy.budget
+    bound = the_judge(suite, suite.judges(no_keys(required_keys(policy))), scorer)
+    found = _read(suite, bound, labels, run_file)
     if dry_run:
-        bound = the_judge(suite, suite.judges(no_keys(required_keys(policy))), scorer)
-        found = _read(suite, bound, labels, run_file)
         tell_cost(found.takes(bound), len(found.answers), "labelled answers", "answers", as_json=as_json)
+    what = f"judging {len(found.answers):,} labelled answers"
+    refuse_too_dear(what, found.takes(bound), budget, policy.policy.providers[found.judge.provider])
+    if dry_run:
         return 0
     refuse_personal(policy.policy, policy, at, [suite.name])
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
-    shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
+    shared = within(replace(session(policy, default_out(git), quiet=quiet), cache=cache), budget)
     bound = the_judge(suite, suite.judges(shared.keys, cache), scorer)
-    found = _read(suite, bound, labels, run_file)
     judged = found.judged(bound, suite, shared)
     every = counts(found.judge, found.criteria, judged)
-    _refuse_lost(judged)
-    if not every:
+    ruled = sum(not one.record.lost for one in judged)
+    whole = ruled == len(found.answers)
+    if whole and not every:
         raise UsageError("people are of two minds, half by half, about every answer; add labels by another person")
-    kept = _keep(git.work_tree or repo, suite, bound, every, len(judged))
-    click.echo(json.dumps(_as_json(kept, every, width), indent=2) if as_json else "\n".join(_lines(kept, every, width)))
+    if every:
+        told = _as_json(every, ruled, width) if as_json else _lines(every, ruled, width)
+        click.echo(json.dumps(told, indent=2) if as_json else "\n".join(told))
+    if not whole:
+        raise _unfinished(judged, len(found.answers), remembered=cache is not None)
+    _keep(git.work_tree or repo, suite, bound, every, ruled)
     return 0
 
 
@@ -140,26 +150,32 @@ def _read(suite: Suite, bound: BoundScorer, path: Path | None, run_file: Path | 
     return found
 
 
-def _refuse_lost(judged: Sequence[Judged]) -> None:
+def _unfinished(judged: Sequence[Judged], of: int, *, remembered: bool) -> Inconclusive:
+    """Figures of a part are told, and not kept: the others may be of another kind."""
     from ci_eval.errors import Inconclusive
 
     lost = [one.record for one in judged if one.record.lost]
-    if lost:
-        cause = log(lost[0].error) if lost[0].error else "no answer"
-        raise Inconclusive(f"the judge gave no verdict on {len(lost)} of {len(judged)} answers ({cause}); run again")
+    cause = "the budget is spent" if len(judged) < of else log(lost[0].error or "no answer")
+    missing = of - len(judged) + len(lost)
+    again = "run again: what it has judged is remembered" if remembered else "run again, or raise the budget"
+    return Inconclusive(
+        f"the judge gave no verdict on {missing} of {of} answers ({cause}), so nothing is kept; {again}"
+    )
 
 
-def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Count], answers: int) -> Calibration:
+def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Count], answers: int) -> None:
     """Write the calibration beside the rubric."""
     from datetime import UTC, datetime
 
     from ci_eval.config import calibration_path
-    from ci_eval.figures.calibration import Calibration, rubric_digest
+    from ci_eval.figures.calibration import Calibration, kept, rubric_digest, with_new
     from ci_eval.reader import write_file
 
     policy = every[0].judge
     compared = {count.name: found for count in every if (found := count.compared)}
-    kept = Calibration(
+    new = Calibration(
+        suite=suite.name,
+        scorer=bound.scorer.name,
         time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         model=policy.model,
         rubric=rubric_digest(policy, suite.snapshot),
@@ -167,18 +183,19 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
         answers=answers,
         compared=compared,
     )
-    data = json.dumps(kept.model_dump(mode="json", exclude_none=True), indent=1)
+    others = {one.identity for one in suite.judges()} - {bound.identity}
+    file = with_new(kept(suite.snapshot, policy.rubric), new, others)
+    data = json.dumps(file.model_dump(mode="json", exclude_none=True), indent=1)
     path = calibration_path(policy.rubric)
     write_file(work_tree / path, f"{data}\n".encode())
     click.echo(f"ci-eval: kept in {log(path)}; commit it, and every report shows it", err=True)
-    return kept
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def _lines(kept: Calibration, every: Sequence[Count], width: float) -> Iterator[str]:
-    yield f"{kept.answers:,} labelled answers, judged by {log(kept.model)}"
+def _lines(every: Sequence[Count], answers: int, width: float) -> Iterator[str]:
+    yield f"{answers:,} labelled answers, judged by {log(every[0].judge.model)}"
     for count in every:
         yield ""
         yield from _about(count, width)
@@ -275,8 +292,8 @@ def _estimate(found: Estimate | None) -> str:
 # --- for programs -----------------------------------------------------------------------------------------------------
 
 
-def _as_json(kept: Calibration, every: Sequence[Count], width: float) -> dict[str, Any]:
-    return {"model": log(kept.model), "answers": kept.answers,
+def _as_json(every: Sequence[Count], answers: int, width: float) -> dict[str, Any]:
+    return {"model": log(every[0].judge.model), "answers": answers,
             "compared": {count.name: _count_json(count, width) for count in every}}  # fmt: skip
 
 

@@ -64,8 +64,8 @@ def compare(
     from ci_eval import config, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
     from ci_eval.evaluation.canaries import canaries_take, check_judge
-    from ci_eval.evaluation.recited import afford
     from ci_eval.evaluation.side_by_side import judge_all
+    from ci_eval.evaluation.spending import refuse_too_dear, within
     from ci_eval.evaluation.suite import Suite, required_keys
     from ci_eval.git import Git
 
@@ -81,11 +81,13 @@ def compare(
     most = pairs.takes(suite.comparing(bound, none_is_real)) + canaries_take(suite, bound)
     if dry_run:
         tell_cost(most, len(pairs.open), "pairs of answers that differ", "pairs", as_json=as_json)
+    budget, asks = policy.policy.budget, policy.policy.providers[bound.scorer.policy.asks() or ""]
+    refuse_too_dear(f"judging {len(pairs.open):,} pairs", most, budget, asks)
+    if dry_run:
         return 0
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
-    shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
+    shared = within(replace(session(policy, default_out(git), quiet=quiet), cache=cache), budget)
     ready = the_judge(suite, suite.judges(shared.keys, cache), bound.scorer.name)
-    afford(shared, policy.policy.budget, most, len(pairs.open))
     check_judge(suite, ready, shared)
     found = judge_all(pairs, suite.comparing(ready, shared.keys, cache), suite, shared)
     told = _Told(runs, suite, bound, found)

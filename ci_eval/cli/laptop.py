@@ -68,14 +68,14 @@ def print_scores(done: Sequence[tuple[Suite, Tally]], *, as_json: bool) -> None:
     table = {suite.name: tally.scores(suite.scorers) for suite, tally in done}
     if as_json:
         click.echo(json.dumps({name: {d: f"{float(v):.4f}" for d, v in row.items()} for name, row in table.items()}))
-        return
-    rows = [[name, dimension, f"{float(score):.2f}"] for name, row in table.items() for dimension, score in row.items()]
-    click.echo(
-        tabulate(rows, ["suite", "dimension", "score"], disable_numparse=True, colalign=("left", "left", "right"))
-    )
+    else:
+        rows = [[name, dimension, f"{float(v):.2f}"] for name, row in table.items() for dimension, v in row.items()]
+        click.echo(
+            tabulate(rows, ["suite", "dimension", "score"], disable_numparse=True, colalign=("left", "left", "right"))
+        )
     for suite, _ in done:
-        for line in lines(suite.judge_facts, log):
-            click.echo(line)
+        for line in lines(suite.standings, log):
+            click.echo(line, err=as_json)  # the JSON has a key for each suite, and the run file has the figures
 
 
 def refuse_lost(done: Sequence[tuple[Suite, Tally]], *, remedy: str = "run again") -> None:

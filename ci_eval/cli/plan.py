@@ -82,6 +82,7 @@ def _suite(work: Work, plan: Plan) -> Iterator[str]:
     rows = [
         ["changed", changed],
         ["main", _main(work)],
+        *([["canaries", _calls(work.canaries)]] if work.canaries.requests else []),
         ["first pass", _cost(plan.first, plan.first_seconds)],
         ["with confirmation", f"at most {_cost(plan.most, plan.most_seconds)} (in 95 of 100 gates)"],
         ["smallest drop seen", ", ".join(f"{name} {_points(drop)}" for name, drop in work.sees(plan).items())],
@@ -98,12 +99,16 @@ def _main(work: Work) -> str:
 
 
 def _cost(cost: Cost, seconds: float) -> str:
+    return f"{_calls(cost)}, {f'about {seconds:.0f} s' if seconds else 'time unknown: main has no stored run'}"
+
+
+def _calls(cost: Cost) -> str:
     from ci_eval.report.numbers import dollars
 
     usd = "unknown price" if cost.usd is None else dollars(cost.usd)
-    time = f"about {seconds:.0f} s" if seconds else "time unknown: main has no stored run"
     calls = f"{cost.calls:,.0f} calls" + (f" and {cost.scoring:,.0f} by scorers" if cost.scoring else "")
-    return f"{calls}, {cost.tokens_in:,.0f} tokens in, {cost.tokens_out:,.0f} out, {usd}, {time}"
+    calls = calls if cost.calls or not cost.scoring else f"{cost.scoring:,.0f} calls by scorers"
+    return f"{calls}, {cost.tokens_in:,.0f} tokens in, {cost.tokens_out:,.0f} out, {usd}"
 
 
 def _points(drop: Fraction | Literal["any"]) -> str:
@@ -130,6 +135,7 @@ def _suite_json(work: Work, plan: Plan) -> dict[str, Any]:
         "chance": dict(plan.chance),
         "whole": plan.whole,
         "fits": plan.fits,
+        "canaries": vars(work.canaries),
         "first": vars(plan.first),
         "confirmation": vars(plan.confirmation),
         "first_seconds": plan.first_seconds,

@@ -51,6 +51,7 @@ def show(
     from ci_eval.evaluation.screened import refuse_personal
     from ci_eval.evaluation.suite import required_keys
     from ci_eval.git import Git
+    from ci_eval.report.judges import lines
     from ci_eval.secrets import take
 
     git = Git.discover(repo)
@@ -74,6 +75,9 @@ def show(
     for label, side, file in (("main", base, "base.jsonl"), ("this change", candidate, "candidate.jsonl")):
         record = _ask(suite, side, case, keys) if ask else _stored(folder / file, case.id)
         _show_side(label, side, case, record)
+    judges = list(lines(suite.standings, log))
+    if judges:
+        click.echo("\n" + "\n".join(judges))
     return 0
 
 

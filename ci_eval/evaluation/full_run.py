@@ -114,6 +114,9 @@ def _loaded(
     refuse_personal(config.policy, config, snapshot, [suite.name for suite in suites])
     for suite in suites:
         need_cases(suite)
+    for suite in suites:
+        suite.refuse_unready_scorers(session.deadline)
+        suite.refuse_unready_target(suite.side(snapshot).target, session.keys, session.deadline)
     check_judges(suites, session)
     shard = session.shard
     return [(suite, shard.of_cases(suite.golden.cases) if shard else suite.golden.cases.values()) for suite in suites]

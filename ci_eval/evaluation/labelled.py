@@ -162,11 +162,11 @@ class Labels:
             raise UsageError("there is no label; name a file of labels, or --run with golden cases that have `human`")
 
     def judged(self, bound: BoundScorer, suite: Suite, session: Session) -> list[Judged]:
-        """Every answer with what the judge says of it."""
+        """Every answer with what the judge says of it; without those that it was not asked about for want of money."""
         given = self.given()
         records = recite(bound, suite, session, given, 0, "labelled answers for")
         pairs = zip(given, self.answers.values(), strict=True)
-        return [Judged(labelled, records[one.case.id]) for one, labelled in pairs]
+        return [Judged(labelled, records[one.case.id]) for one, labelled in pairs if one.case.id in records]
 
 
 class Judged(NamedTuple):

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ci_eval.config import BudgetPolicy
-from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.suite import Session, Suite
-from ci_eval.plan.subset import Cost
+from ci_eval.plan.subset import NOTHING
 from ci_eval.records import Record
 from ci_eval.runner.pool import run_all
 from ci_eval.runner.recital import Given, jobs, reciting
 from ci_eval.scorers.registry import BoundScorer
-
-
-def afford(session: Session, budget: BudgetPolicy, most: Cost, answers: int) -> None:
-    """Hold a job that recites so many answers to the policy's budget; raises Inconclusive where it may take more."""
-    purse = session.purse
-    purse.hold(budget.usd, budget.calls, budget.tokens)
-    if answers:
-        purse.expect((most.usd or 0.0) / answers, most.requests / answers, most.tokens / answers)
-    if not purse.covers(most.usd, most.requests, most.tokens):
-        money = "an unknown price" if most.usd is None else f"${most.usd:.4f}"
-        raise Inconclusive(
-            f"it may take {most.requests:,.0f} calls, {most.tokens:,.0f} tokens and {money}, which is more than the "
-            "budget of ci-eval.yaml; raise budget, or give the provider its prices"
-        )
 
 
 def recite(
@@ -37,9 +21,15 @@ def recite(
 
     def seen(_: int, record: Record) -> None:
         found[record.case] = record
-        session.pay(record)
+        # The answer was there: only its scoring is a call.
+        calls = record.scoring.calls if record.scoring else 0
+        session.purse.pay(record.spent_usd, calls=calls, tokens=record.spent_tokens)
         session.progress.advance(record)
 
+    most = [bound.takes(one.case, len(one.answer)) for one in given] or [NOTHING]
+    session.purse.expect(
+        max(one.usd or 0.0 for one in most), max(one.scoring for one in most), max(one.tokens for one in most)
+    )
     session.progress.start(f"{suite.name}: {what} {bound.scorer.name}", len(given))
     try:
         run_all([(evaluator, job) for job in jobs(given, repeat)], session.deadline, seen, session.purse.begin)

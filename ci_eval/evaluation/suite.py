@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,7 +16,7 @@ from ci_eval.changes import FileChange
 from ci_eval.config import Config, GatePolicy, NaivePolicy, Subject, SuitePolicy, TargetPolicy
 from ci_eval.confirm.evidence import Cell
 from ci_eval.deadline import Deadline
-from ci_eval.errors import Inconclusive
+from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation.resources import Supply, reached_by, redacted, remembering
 from ci_eval.evaluation.screened import refuse_personal
 from ci_eval.figures.calibration import JudgeFact, judge_facts
@@ -26,7 +27,7 @@ from ci_eval.providers.base import ToolCall
 from ci_eval.providers.registry import local_model
 from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, safe_word
-from ci_eval.runner.answering import Answerer, connect_scorer, connect_target
+from ci_eval.runner.answering import Answerer, OwnScorer, connect_scorer, connect_target
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.runner.shards import Shard
@@ -38,6 +39,7 @@ from ci_eval.scorers.memory import ScoreMemory, key_of
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
+from ci_eval.standing import Standing
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
 from ci_eval.text import canonical
@@ -149,6 +151,8 @@ class Suite:
 
     def judges(self, keys: Mapping[str, Secret] | None = None, cache: ResponseCache | None = None) -> list[BoundScorer]:
         """Its scorers that are judges, one for each dimension and way of judging; with keys, ready to be asked."""
+        if not any(isinstance(scorer.policy, Judge) for scorer in self.scorers.all()):
+            return []
         bound = self.bound if keys is None else self._bind(keys, cache)
         found = [one for one in bound.values() if isinstance(one.scorer.policy, Judge)]
         alike = {(one.scorer.dimension, one.scorer.policy.files(), one.identity): one for one in reversed(found)}
@@ -167,7 +171,12 @@ class Suite:
     @cached_property
     def judge_facts(self) -> tuple[JudgeFact, ...]:
         """What is known of them; raises InputError for a calibration that is none."""
-        return judge_facts(self.judges(), self.snapshot)
+        return judge_facts(self.judges(), self.name, self.snapshot)
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """The same as runs and reports carry it."""
+        return [fact.standing for fact in self.judge_facts]
 
     def concurrency_of(self, scorer: Scorer) -> int:
         """How many requests the provider of a scorer takes at once."""
@@ -192,12 +201,40 @@ class Suite:
     def _program(self, program: Program) -> Ask:
         """Started once for both sides."""
         if program not in self._programs:
-            self._programs[program] = connect_scorer(program, self.snapshot)
-        return self._programs[program]
+            with self._named_by_policy():
+                self._programs[program] = connect_scorer(program, self.snapshot)
+        return self._programs[program].ask
 
     @cached_property
-    def _programs(self) -> dict[Program, Ask]:
+    def _programs(self) -> dict[Program, OwnScorer]:
         return {}
+
+    @contextmanager
+    def _named_by_policy(self) -> Iterator[None]:
+        """What is wrong with code that stands in no file is wrong where the code is named."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(
+                error.problem, remedy=error.remedy, file=error.file or self.config.path, line=error.line
+            ) from error
+
+    def refuse_unready_scorers(self, deadline: Deadline) -> None:
+        """Import the code of its own scorers; raises InputError with the file where that fails."""
+        assert self.bound is not None  # noqa: S101 - reading it is what connects them
+        with self._named_by_policy():
+            for program in self._programs.values():
+                program.refuse_unready(deadline)
+
+    def refuse_unready_target(self, target: Target, keys: Mapping[str, Secret], deadline: Deadline) -> None:
+        """The same of a target that is code."""
+        with self._named_by_policy():
+            self._answerer(target, keys).refuse_unready(deadline)
+
+    def _answerer(self, target: Target, keys: Mapping[str, Secret]) -> Answerer:
+        if target.digest not in self._answerers:
+            self._answerers[target.digest] = connect_target(self.config, self.name, target, keys)
+        return self._answerers[target.digest]
 
     @property
     def target(self) -> TargetPolicy:
@@ -226,8 +263,7 @@ class Suite:
 
     def evaluator(self, target: Target, keys: Mapping[str, Secret], cache: ResponseCache | None = None) -> Evaluator:
         """Raises Inconclusive when a key is not there. Without a cache every answer is a fresh one."""
-        found = self._answerers.get(target.digest) or connect_target(self.config, self.name, target, keys)
-        self._answerers[target.digest] = found
+        found = self._answerer(target, keys)
         provider = redacted(found.provider, keys)
         policy = self.config.policy.providers.get(target.lane)  # none of the user's own service or code
         if policy is not None:
@@ -281,6 +317,7 @@ class Suite:
             repeats=max((job.repeat + 1 for job in jobs), default=1),
             deterministic=all(evaluator.is_deterministic(job.case) for job in jobs),
             fingerprint=self.fingerprint(evaluator.target),
+            judges=self.standings,
         )
 
 

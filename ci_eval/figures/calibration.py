@@ -7,45 +7,29 @@ was compared: where either is another today, the figures are those of a judge th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from ci_eval.config import calibration_path
 from ci_eval.figures.agreement import Agreement, Detection
-from ci_eval.reader import Document, Strict, read_json, validate, wrong
-from ci_eval.records import Count, Hex, Time
+from ci_eval.reader import Strict, read_json, validate
+from ci_eval.records import Hex, Time, Word
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import OVERALL, CriterionName
 from ci_eval.snapshot import Snapshot
+from ci_eval.standing import Stale, Standing, Tables
+from ci_eval.text import Untrusted
 
 FEWEST = 50
 """Labels of answers that the judge passed, and of those that it failed, from which on a share says much."""
 
 
-def _table(value: list[list[int]]) -> list[list[int]]:
-    try:
-        Agreement(value)
-    except ValueError:
-        raise wrong("not a table of counts", "make the file anew with ci-eval judge calibrate") from None
-    return value
-
-
-Table = Annotated[list[list[Count]], Field(min_length=2, max_length=5), AfterValidator(_table)]
-TwoByTwo = Annotated[list[Annotated[list[Count], Field(min_length=2, max_length=2)]], Field(min_length=2, max_length=2)]
-
-
-class Compared(Strict):
-    """Labels of one criterion, or of all together. Rows are people's word, columns the judge's, from bad to good."""
-
-    table: Table
-    passes: TwoByTwo
-    """The same as fail and pass."""
-    people: Table | None = None
-    """Two people about the same answers: rows one, columns the other."""
+class Compared(Tables):
+    """What the counts say."""
 
     @property
     def agreement(self) -> Agreement:
@@ -59,7 +43,9 @@ class Compared(Strict):
 class Calibration(Strict):
     """A judge beside people's labels."""
 
-    format: Literal["ci-eval calibration 1"] = "ci-eval calibration 1"
+    suite: Word | None = None
+    scorer: Word | None = None
+    """Whose it is; None in a file of the first format, which holds a single judge."""
     time: Time
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """Who judged."""
@@ -69,6 +55,53 @@ class Calibration(Strict):
     """Labelled answers that the judge ruled on."""
     compared: dict[CriterionName, Compared]
     """By criterion, and `overall`."""
+
+
+class _FirstFile(Calibration):
+    format: Literal["ci-eval calibration 1"]
+
+
+class CalibrationFile(Strict):
+    """All judges that rule by one rubric, each beside people."""
+
+    format: Literal["ci-eval calibration 2"] = "ci-eval calibration 2"
+    judges: Annotated[list[Calibration], Field(min_length=1, max_length=200)]
+
+
+def kept(snapshot: Snapshot, rubric: str) -> list[Calibration]:
+    """What is kept beside a rubric; raises InputError for a file that is none."""
+    path = calibration_path(rubric)
+    if not snapshot.has(path):
+        return []
+    document = read_json(snapshot.read(path), path)
+    if isinstance(document.value, dict) and document.value.get("format") == "ci-eval calibration 1":
+        return [validate(_FirstFile, document)]
+    return validate(CalibrationFile, document).judges
+
+
+def with_new(found: Iterable[Calibration], new: Calibration, others: Collection[str]) -> CalibrationFile:
+    """A judge's new figures in the place of its old ones; `others` are the identities of the suite's other judges.
+
+    What says of nobody whose it is stays where it is of one of those.
+    """
+    stay = [
+        one
+        for one in found
+        if one.judge != new.judge and (one.suite, one.scorer) != (new.suite, new.scorer)
+        if one.scorer is not None or one.judge in others
+    ]
+    return CalibrationFile(judges=sorted([*stay, new], key=lambda one: (one.suite or "", one.scorer or "")))
+
+
+def _of(found: Sequence[Calibration], suite: str, bound: BoundScorer, rubric: str) -> Calibration | None:
+    """The figures of one judge: those that hold for whoever judges as it does, or else its own, which are stale."""
+
+    def nearness(one: Calibration) -> tuple[bool, bool, bool]:
+        same = one.judge == bound.identity
+        return same and one.rubric == rubric, (one.suite, one.scorer) == (suite, bound.scorer.name), same
+
+    own = [one for one in found if one.scorer is None or any(nearness(one))]
+    return max(own, key=nearness, default=None)
 
 
 def rubric_digest(judge: Judge, snapshot: Snapshot) -> str:
@@ -86,36 +119,49 @@ class JudgeFact:
     """Whether its rubric names criteria."""
     canaries: int
     calibration: Calibration | None
-    stale: str | None = None
+    stale: Stale | None = None
     """What changed since; None where the calibration holds."""
 
     @property
-    def compared(self) -> Compared | None:
-        """What people said of all criteria together; where they did not, of the one that agrees least."""
-        found: Mapping[str, Compared] = self.calibration.compared if self.calibration else {}
-        return found.get(OVERALL) or min(found.values(), key=lambda one: one.agreement.agreed.value, default=None)
+    def standing(self) -> Standing:
+        """The same as runs and reports carry it."""
+        found = self.calibration
+        return Standing(
+            scorer=Untrusted(self.scorer),
+            dimension=Untrusted(self.dimension),
+            model=Untrusted(self.policy.model),
+            answers=found.answers if found else None,
+            compared=dict(found.compared) if found else {},
+            stale=self.stale,
+        )
 
 
-def judge_facts(judges: Iterable[BoundScorer], snapshot: Snapshot) -> tuple[JudgeFact, ...]:
-    """What a snapshot knows of some judges; raises InputError for a calibration that is none."""
-    return tuple(_fact(bound, snapshot) for bound in judges)
+def compared(standing: Standing) -> Mapping[str, Compared]:
+    """By criterion, and `overall`."""
+    return {name: Compared(**vars(tables)) for name, tables in standing.compared.items()}
 
 
-def _fact(bound: BoundScorer, snapshot: Snapshot) -> JudgeFact:
+def telling(found: Mapping[str, Compared]) -> Compared | None:
+    """What people said of all criteria together; where they did not, of the one that agrees least."""
+    return found.get(OVERALL) or min(found.values(), key=lambda one: one.agreement.agreed.value, default=None)
+
+
+def judge_facts(judges: Iterable[BoundScorer], suite: str, snapshot: Snapshot) -> tuple[JudgeFact, ...]:
+    """What a snapshot knows of a suite's judges; raises InputError for a calibration that is none."""
+    return tuple(_fact(bound, suite, snapshot) for bound in judges)
+
+
+def _fact(bound: BoundScorer, suite: str, snapshot: Snapshot) -> JudgeFact:
     policy = bound.scorer.policy
     assert isinstance(policy, Judge), "a suite's judges"  # noqa: S101
-    read, path = policy.read_rubric(snapshot), calibration_path(policy.rubric)
-    found = validate(Calibration, _document(snapshot, path)) if snapshot.has(path) else None
-    stale = _stale(found, bound, rubric_digest(policy, snapshot)) if found else None
+    read, rubric = policy.read_rubric(snapshot), rubric_digest(policy, snapshot)
+    found = _of(kept(snapshot, policy.rubric), suite, bound, rubric)
+    stale = _stale(found, bound, rubric) if found else None
     canaries = len(read.rubric.canaries)
     return JudgeFact(bound.scorer.name, bound.scorer.dimension, policy, read.concrete, canaries, found, stale)
 
 
-def _document(snapshot: Snapshot, path: str) -> Document:
-    return read_json(snapshot.read(path), path)
-
-
-def _stale(found: Calibration, bound: BoundScorer, rubric: str) -> str | None:
+def _stale(found: Calibration, bound: BoundScorer, rubric: str) -> Stale | None:
     if found.rubric != rubric:
         return "the rubric changed since"
     return "the judge's model or settings changed since" if found.judge != bound.identity else None

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from ci_eval.baseline.drift import Drift
 from ci_eval.github.client import GitHub, GitHubUnavailable, Issue
 from ci_eval.github.publish import writer
+from ci_eval.report.judges import lines
 from ci_eval.report.numbers import decimal, signed
 from ci_eval.text import cell
 
@@ -73,12 +74,14 @@ def in_markdown(found: Sequence[Drift], run_url: str) -> str:
 
     headers = ["suite", "dimension", "then", "now", "change"]
     table = tabulate([_row(one) for one in found], headers=headers, tablefmt="github", disable_numparse=True)
+    told = dict.fromkeys(lines([judge for one in found for judge in one.judges], cell))
+    judges = "".join(f"- {line}\n" for line in told) + ("\n" if told else "")
     return (
         "The same prompt, model config, data and golden set score differently than when they were first run, by more "
         "than chance explains: what answers has changed, most likely the model behind its name.\n\n"
-        f"{table}\n\nFound by {_link(run_url)}. Pull requests are compared with main as it answers now. What helps: a "
-        "model version that is pinned, or a change that makes up for it. The issue is closed when the scores are back, "
-        "or when main's inputs have changed and two scheduled evaluations agree.\n"
+        f"{table}\n\n{judges}Found by {_link(run_url)}. Pull requests are compared with main as it answers now. What "
+        "helps: a model version that is pinned, or a change that makes up for it. The issue is closed when the scores "
+        "are back, or when main's inputs have changed and two scheduled evaluations agree.\n"
     )
 
 

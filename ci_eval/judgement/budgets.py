@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain
 from statistics import fmean
 from typing import Literal
@@ -16,11 +17,12 @@ from ci_eval.changes import added_lines
 from ci_eval.confirm.evidence import Key
 from ci_eval.confirm.machine import Question
 from ci_eval.errors import Inconclusive
+from ci_eval.evaluation.canaries import canaries_take
 from ci_eval.evaluation.prepare import Prepared
 from ci_eval.judgement import estimate
 from ci_eval.plan import ranking
 from ci_eval.plan.ranking import Rates
-from ci_eval.plan.subset import NOTHING, Budget, Option, Plan, Terms, plan, smallest_drop
+from ci_eval.plan.subset import NOTHING, Budget, Cost, Option, Plan, Terms, plan, smallest_drop
 from ci_eval.providers.base import Usage
 from ci_eval.records import CellResult, Record, Run
 
@@ -47,6 +49,18 @@ class Work:
         more = estimate.options(beside.prepared, beside.evaluators, beside.question, candidate_known=True)
         return [one.with_more(other) for one, other in zip(own, more, strict=True)]
 
+    @cached_property
+    def canaries(self) -> Cost:
+        """What its judges are asked before anything else."""
+        suite = self.prepared.suite
+        return sum((canaries_take(suite, judge) for judge in suite.judges()), NOTHING)
+
+    @property
+    def canary_seconds(self) -> float:
+        """By the limit of who judges, where there is one; how long a call takes is not guessed."""
+        pace = self.terms().scoring_per_second
+        return self.canaries.scoring / pace if pace else 0.0
+
     def terms(self) -> Terms:
         return estimate.terms(self.prepared, self.evaluators, self.question)
 
@@ -72,14 +86,21 @@ def plan_all(work: Sequence[Work], budget: Budget, *, whole: bool = False) -> li
 
     A share is as large as the suite's own needs are beside the others'.
     """
-    full = [_plan(one, budget, whole=True) for one in work]
-    if whole or _together(full, budget):
+    left = _after_canaries(work, budget)
+    full = [_plan(one, left, whole=True) for one in work]
+    if whole or _together(full, left):
         return full
-    return [_plan(one, share, ranks=_ranks(one)) for one, share in zip(work, _split(full, budget), strict=True)]
+    return [_plan(one, share, ranks=_ranks(one)) for one, share in zip(work, _split(full, left), strict=True)]
+
+
+def _after_canaries(work: Sequence[Work], budget: Budget) -> Budget:
+    """Judges are tried first, those of all suites."""
+    return budget.after(sum((one.canaries for one in work), NOTHING), sum(one.canary_seconds for one in work))
 
 
 def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget) -> None:
     """Raises Inconclusive, before the first call, where the money does not reach, or the time for a small part."""
+    left = _after_canaries(work, budget)
     for one, each in zip(work, plans, strict=True):
         suite = one.prepared.suite.name
         if budget.usd is not None and each.most.usd is None:
@@ -91,12 +112,17 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
             )
         if budget.tokens is not None and one.prepared.suite.target.kind != "chat":
             raise Inconclusive(f"suite {suite}: how many tokens its target takes is not known; remove budget.tokens")
-        if not each.fits and not (each.whole and budget.affords(each.first)):
+        if not each.fits and not (each.whole and left.affords(each.first)):
+            most, seconds = each.most + one.canaries, each.most_seconds + one.canary_seconds
             raise Inconclusive(
-                f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {each.most_seconds:.0f} s, "
-                f"{each.most.requests:,.0f} calls, {each.most.tokens:,.0f} tokens and {_dollars(each.most.usd)} with "
-                "their confirmation, more than the budget; raise the budget"
+                f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {seconds:.0f} s, "
+                f"{most.requests:,.0f} calls, {most.tokens:,.0f} tokens and {_dollars(most.usd)} with "
+                f"their confirmation{_and_canaries(one)}, more than the budget; raise the budget"
             )
+
+
+def _and_canaries(work: Work) -> str:
+    return " and the judges' canaries" if work.canaries.requests else ""
 
 
 def _unpriced(work: Work) -> str:

@@ -18,7 +18,6 @@ from ci_eval.config import ConfidencePolicy, GatePolicy
 from ci_eval.confirm.evidence import Flip, Key
 from ci_eval.datasets.contamination import Leak
 from ci_eval.errors import EXIT_REFUSED
-from ci_eval.figures.calibration import JudgeFact
 from ci_eval.figures.confidence import Calibration, calibration
 from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_cost
 from ci_eval.figures.failures import Failures, failures
@@ -30,6 +29,7 @@ from ci_eval.outcome.data import DataOutcome
 from ci_eval.outcome.increases import Increase, increases
 from ci_eval.plan.subset import Budget
 from ci_eval.records import Header, Record
+from ci_eval.standing import Standing
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
@@ -139,7 +139,7 @@ class SuiteOutcome:
     """Files of rows that the pull request changes."""
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     """How much a dimension counts in the overall score; 1 where it is not named."""
-    judges: tuple[JudgeFact, ...] = ()
+    judges: tuple[Standing, ...] = ()
     confidence: ConfidencePolicy | None = None
 
     @property

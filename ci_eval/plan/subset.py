@@ -128,6 +128,20 @@ class Budget:
             and (self.tokens is None or cost.tokens <= self.tokens)
         )
 
+    def after(self, cost: Cost, seconds: float) -> Budget:
+        """What something that comes first leaves of it; nothing where that has no price."""
+
+        def left(limit: float | None, taken: float) -> float | None:
+            return None if limit is None else max(0.0, limit - taken)
+
+        usd = float("inf") if cost.usd is None else cost.usd
+        return Budget(
+            max(0.0, self.seconds - seconds),
+            left(self.usd, usd),
+            left(self.calls, cost.requests),
+            left(self.tokens, cost.tokens),
+        )
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -96,7 +96,17 @@ class Pipe:
 
     def ask(self, question: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         """One question and its answer; raises ProviderError."""
-        until = deadline.sooner(self._timeout)
+        return self._exchange(question, deadline.sooner(self._timeout))
+
+    def start(self) -> None:
+        """Start the program, if it does not run; raises ProviderError."""
+        self._program()
+
+    def ready(self, deadline: Deadline) -> dict[str, Any]:
+        """What `python_runner.py` says of its function once it was imported; raises ProviderError."""
+        return self._exchange({"are you": "ready"}, deadline)
+
+    def _exchange(self, question: Mapping[str, Any], until: Deadline) -> dict[str, Any]:
         child, inbox = self._program()
         number = next(self._numbers)
         inbox.expect(number)
@@ -136,8 +146,8 @@ class Pipe:
 class PipeProvider:
     """A program as a target."""
 
-    def __init__(self, start: Start, timeout_seconds: float) -> None:
-        self._pipe = Pipe(start, timeout_seconds)
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
 
     def complete(self, request: Request, repeat: int, deadline: Deadline) -> Reply:
         return to_reply(self._pipe.ask({**(request.body or {}), "repeat": repeat}, deadline))

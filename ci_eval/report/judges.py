@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ci_eval.figures.agreement import Agreement, Estimate, Share
-from ci_eval.figures.calibration import Compared, JudgeFact
-from ci_eval.report.document import Listing, Noun, Section, Text
+from ci_eval.figures.calibration import Compared, compared, telling
+from ci_eval.report.document import Listing, Noun, Section, Text, in_words, joined
 from ci_eval.scorers.rubric import OVERALL
+from ci_eval.standing import Standing
 from ci_eval.text import Untrusted, log
 
 
-def judges(facts: Sequence[JudgeFact]) -> Iterator[Section]:
-    if facts:
-        items = tuple(about(fact) for fact in facts)
+def judges(standings: Sequence[Standing]) -> Iterator[Section]:
+    if standings:
+        items = tuple(about(one) for one in standings)
         yield Section("Judges", (Listing(items, Noun("judge", "judges")),), importance=94, folded=False)
 
 
-def lines(facts: Sequence[JudgeFact], encode: Callable[[Untrusted], str]) -> Iterator[str]:
+def lines(standings: Sequence[Standing], encode: Callable[[Untrusted], str]) -> Iterator[str]:
     """The same for what is no report of a gate: a line a judge."""
-    for fact in facts:
-        yield "".join(encode(piece) if isinstance(piece, Untrusted) else piece for piece in about(fact))
+    for one in standings:
+        yield in_words(about(one), encode)
 
 
-def about(fact: JudgeFact) -> Text:
+def about(standing: Standing) -> Text:
     """One judge in a sentence."""
-    who: Text = (Untrusted(fact.dimension), " is judged by ", Untrusted(fact.policy.model))
-    found = fact.compared
-    if found is None or fact.calibration is None:
+    who: Text = (standing.dimension, " is judged by ", standing.model)
+    every = compared(standing)
+    found = telling(every)
+    if found is None:
         return (*who, "; it was never compared with people (ci-eval judge calibrate).")
     agreed = found.agreement.agreed
     share = f"{100 * agreed.value:.0f} % of {agreed.of:,} labels{_coefficients(found)}"
-    stale: Text = (f" Stale: {fact.stale}.",) if fact.stale else ()
-    of = "" if OVERALL in fact.calibration.compared else " of its weakest criterion"
+    stale: Text = (f" Stale: {standing.stale}.",) if standing.stale else ()
+    of = "" if OVERALL in every else " of its weakest criterion"
     return (*who, f", which agrees with people in {share}{of}.", *_shrinks(found), *stale)
+
+
+def of_dimension(name: str, standings: Iterable[Standing]) -> Text:
+    """All judges of one dimension, each in its sentence; nothing where none judges it."""
+    return joined(dict.fromkeys(about(one) for one in standings if one.dimension.text() == name), " ")
+
+
+def looks_at(name: str, standings: Iterable[Standing]) -> Text:
+    """What a rule of a scanner looks at."""
+    judged = of_dimension(name, standings)
+    return ("Golden cases in ", Untrusted(name), *((". ", *judged) if judged else ()))
 
 
 def _coefficients(found: Compared) -> str:
@@ -57,19 +70,17 @@ def _shrinks(found: Compared) -> Text:
 # --- for programs -----------------------------------------------------------------------------------------------------
 
 
-def judges_json(facts: Sequence[JudgeFact]) -> list[dict[str, Any]]:
+def judges_json(standings: Iterable[Standing]) -> list[dict[str, Any]]:
     return [
         {
-            "scorer": log(fact.scorer),
-            "dimension": log(fact.dimension),
-            "model": log(fact.policy.model),
-            "stale": fact.stale,
-            "answers": fact.calibration.answers if fact.calibration else None,
-            "compared": {name: figures_of(one) for name, one in fact.calibration.compared.items()}
-            if fact.calibration
-            else {},
+            "scorer": log(one.scorer),
+            "dimension": log(one.dimension),
+            "model": log(one.model),
+            "stale": one.stale,
+            "answers": one.answers,
+            "compared": {name: figures_of(found) for name, found in compared(one).items()},
         }
-        for fact in facts
+        for one in standings
     ]
 
 

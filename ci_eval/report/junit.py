@@ -14,6 +14,7 @@ from ci_eval.outcome.model import GateOutcome, SuiteOutcome
 from ci_eval.records import Record
 from ci_eval.report.cases import by_case, reason
 from ci_eval.report.document import Text, calling, joined
+from ci_eval.report.judges import of_dimension
 from ci_eval.report.junit_xml import Test, TestSuite, Trouble, to_xml, verdict_suite
 from ci_eval.report.model import build, dimension_table
 from ci_eval.text import Hostile, Untrusted
@@ -33,7 +34,8 @@ def _suite(suite: SuiteOutcome, *, show: bool, accepted: bool) -> TestSuite:
     failing = set() if accepted else red
     pairs = by_case(suite.comparison.pairs)
     tests = (_test(suite, name, pairs.get(name, ()), failing, show=show) for name in suite.comparison.cases)
-    return TestSuite(Untrusted(suite.suite), tuple(tests), dimension_table(suite))
+    judges = {result.name: of_dimension(result.name, suite.judges) for result in suite.dimensions}
+    return TestSuite(Untrusted(suite.suite), tuple(tests), dimension_table(suite), judges)
 
 
 def _test(suite: SuiteOutcome, name: str, pairs: Sequence[Pair], failing: set[str], *, show: bool) -> Test:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from ci_eval.report.document import Listing, Quote, Sides, Text, joined
+from ci_eval.report.judges import of_dimension
 from ci_eval.report.junit_xml import Test, TestSuite, Trouble, to_xml, verdict_suite
 from ci_eval.report.versus import build, dimension_table, entry
 from ci_eval.text import Hostile, Untrusted
@@ -24,7 +25,8 @@ def to_junit(found: Sequence[Versus], limit: Fraction | None = None) -> str:
 def _suite(found: Versus, limit: Fraction | None) -> TestSuite:
     worse = {change.case: change for change in found.worse}
     tests = tuple(_test(found, name, worse.get(name)) for name in found.shared)
-    return TestSuite(Untrusted(found.candidate.file), tests, dimension_table(found, limit))
+    judges = {one.name: of_dimension(one.name, found.judges) for one in found.dimensions}
+    return TestSuite(Untrusted(found.candidate.file), tests, dimension_table(found, limit), judges)
 
 
 def _test(found: Versus, name: str, change: CaseChange | None) -> Test:

@@ -7,8 +7,8 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -53,6 +53,8 @@ class TestSuite:
     tests: tuple[Test, ...]
     table: Table | None = None
     """Told as properties, one a cell."""
+    judges: Mapping[str, Text] = field(default_factory=dict)
+    """Of dimensions that models score: who, and how far to believe it. Properties, too."""
     left: int = 0
     """Tests that were left out."""
 
@@ -111,9 +113,10 @@ def _counts(suites: Iterable[TestSuite]) -> dict[str, str]:
 
 def _suite(suite: TestSuite) -> Element:
     made = Element("testsuite", {"name": node(suite.name), **_counts([suite]), "skipped": "0"})
-    if suite.table:
+    told = [*_cells(suite.table), *_judges(suite.judges)] if suite.table else []
+    if told:
         properties = SubElement(made, "properties")
-        for name, value in _cells(suite.table):
+        for name, value in told:
             SubElement(properties, "property", {"name": name, "value": value})
     made.extend(_test(test) for test in suite.tests)
     if suite.left:
@@ -126,6 +129,10 @@ def _cells(table: Table) -> Iterable[tuple[str, str]]:
         for header, text in zip(table.headers[1:], row, strict=True):
             if text and text != ("",):
                 yield f"{_said(name)}.{header}", _said(text)
+
+
+def _judges(judges: Mapping[str, Text]) -> Iterable[tuple[str, str]]:
+    yield from ((f"{node(name)}.judge", _said(said)) for name, said in judges.items() if said)
 
 
 def _test(test: Test) -> Element:

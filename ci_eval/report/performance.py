@@ -158,7 +158,7 @@ def _token_change(suite: SuiteOutcome, of: Callable[[Record], int | None]) -> st
 
 def _prices(cost: SideCost) -> list[str]:
     if not cost.priced:
-        return ["unknown"] * 3
+        return ["unknown" if cost.answers else "no answer"] * 3
     every = dollars(cost.dollars) if cost.priced == cost.answers else f"≥ {dollars(cost.dollars)}"
     return [_price(cost.per_case), _price(cost.per_correct), every]
 
@@ -182,6 +182,9 @@ def _percent(ratio: float) -> str:
 def _cost_words(costs: Costs) -> Iterator[str]:
     """What no price is known of, and so is not in the cost."""
     sides = [("base", costs.base), ("this PR", costs.candidate)]
+    if not any(cost.answers for _, cost in sides):
+        yield "There is no answer whose cost could be told: all were lost, refused or never asked for."
+        return
     if not any(cost.priced for _, cost in sides):
         yield "The price of this model is not known."
         return

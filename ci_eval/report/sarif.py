@@ -8,12 +8,14 @@ from itertools import islice
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
 from ci_eval.report.document import SCORE, Text, listed
 from ci_eval.report.headline import because, headline
+from ci_eval.report.judges import looks_at
 from ci_eval.report.sarif_log import LEVELS, Finding, Place
 from ci_eval.report.sarif_log import to_sarif as log_of
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Verdict
 
 _WHOLE = "verdict"
+_NO_DIMENSION = "What is no dimension: latency, cost, the anchor, lost answers, a gate that could not judge"
 _CONFIG = "ci-eval.yaml"
 """Where a result stands that no changed file is known of."""
 _NAMED = 10
@@ -23,10 +25,12 @@ _FIRST_ROLES = ("prompt", "model")
 def to_sarif(outcome: GateOutcome) -> str:
     accepted = outcome.verdict is Verdict.ACCEPTED
     findings = [finding for suite in outcome.suites for finding in _of_suite(suite, accepted=accepted)]
-    rules = {result.name: f"Golden cases in {result.name}" for suite in outcome.suites for result in suite.dimensions}
+    judges = [judge for suite in outcome.suites for judge in suite.judges]
+    names = [result.name for suite in outcome.suites for result in suite.dimensions]
+    rules = {name: looks_at(name, judges) for name in names}
     if outcome.verdict is not Verdict.PASS and all(finding.level == "note" for finding in findings):
         findings.append(_of_whole(outcome))
-        rules[_WHOLE] = "What is no dimension: latency, cost, the anchor, lost answers, a gate that could not judge"
+        rules[_WHOLE] = (_NO_DIMENSION,)
     return log_of(findings, rules, outcome.verdict, headline(outcome))
 
 

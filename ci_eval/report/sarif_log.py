@@ -46,7 +46,7 @@ class Finding:
     """Whose finding it is: what keeps it apart from others of the rule, and stays from run to run."""
 
 
-def to_sarif(findings: Sequence[Finding], rules: dict[str, str], verdict: Verdict | None, headline: Text) -> str:
+def to_sarif(findings: Sequence[Finding], rules: dict[str, Text], verdict: Verdict | None, headline: Text) -> str:
     """The file; `rules` holds what each of them looks at."""
     order = list(rules)
     driver = {"name": "ci-eval", "version": __version__, "rules": [_rule(name, rules[name]) for name in order]}
@@ -63,8 +63,8 @@ def to_sarif(findings: Sequence[Finding], rules: dict[str, str], verdict: Verdic
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def _rule(name: str, looks_at: str) -> dict[str, Any]:
-    return {"id": node(name), "shortDescription": _message((looks_at,)), "defaultConfiguration": {"level": "error"}}
+def _rule(name: str, looks_at: Text) -> dict[str, Any]:
+    return {"id": node(name), "shortDescription": _message(looks_at), "defaultConfiguration": {"level": "error"}}
 
 
 def _invocation(verdict: Verdict | None, headline: Text) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from ci_eval.report.judges import looks_at
 from ci_eval.report.sarif_log import LEVELS, Finding, Level, Place
 from ci_eval.report.sarif_log import to_sarif as log_of
 from ci_eval.report.versus import build, fell
@@ -15,7 +16,8 @@ from ci_eval.versus import Versus
 
 def to_sarif(found: Sequence[Versus], limit: Fraction | None = None) -> str:
     report = build(found, limit)
-    rules = {one.name: f"Golden cases in {one.name}" for versus in found for one in versus.dimensions}
+    judges = [judge for versus in found for judge in versus.judges]
+    rules = {one.name: looks_at(one.name, judges) for versus in found for one in versus.dimensions}
     findings = [finding for versus in found for finding in _of_candidate(versus, limit)]
     return log_of(findings, rules, report.verdict, report.headline)
 

@@ -27,6 +27,7 @@ from ci_eval.report.document import (
     Text,
     listed,
 )
+from ci_eval.report.judges import about
 from ci_eval.report.numbers import between, decimal, digits_for, faithful, plain, points, signed
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict, worst
@@ -57,6 +58,7 @@ def _sections(found: Sequence[Versus], limit: Fraction | None) -> Iterator[Secti
         for number, one in enumerate(found, start=1):
             for section in _candidate(one, limit):
                 yield replace(section, title=f"Candidate {number}: {section.title.lower()}", folded=True)
+    yield from _judges(found)
     yield _provenance(found)
 
 
@@ -256,11 +258,34 @@ def _answer(side: str, record: Record) -> Quote:
 # --- where they come from ---------------------------------------------------------------------------------------------
 
 
-def _provenance(found: Sequence[Versus]) -> Section:
+def _named(found: Sequence[Versus]) -> list[tuple[str, Counted]]:
     several = len(found) > 1
     named = [("base", found[0].base)]
     named += [(f"candidate {number}" if several else "candidate", one.candidate) for number, one in enumerate(found, 1)]
-    listing = Listing(tuple(_origin(name, run) for name, run in named), Noun("run", "runs"))
+    return named
+
+
+def _judges(found: Sequence[Versus]) -> Iterator[Section]:
+    """As each run knew them; whose they are is said where the runs do not agree."""
+    runs = _named(found)
+    by_text: dict[Text, list[str]] = {}
+    for name, run in runs:
+        for text in _judges_of(run):
+            by_text.setdefault(text, []).append(name)
+    if by_text:
+        items = (text if len(of) == len(runs) else (f"{', '.join(of)}: ", *text) for text, of in by_text.items())
+        yield Section("Judges", (Listing(tuple(items), Noun("judge", "judges")),), importance=94, folded=False)
+
+
+def _judges_of(run: Counted) -> Iterator[Text]:
+    if run.header.judges is not None:
+        yield from dict.fromkeys(about(judge) for judge in run.header.judges)
+    elif any(record.scoring for records in run.cases.values() for record in records):
+        yield ("models scored it, and its file does not say which, nor how far they agree with people: evaluate again",)
+
+
+def _provenance(found: Sequence[Versus]) -> Section:
+    listing = Listing(tuple(_origin(name, run) for name, run in _named(found)), Noun("run", "runs"))
     return Section("Runs", (listing,), importance=92, folded=False)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ci_eval.comparison import Effect
 from ci_eval.figures.counted import Counted, Score, Tally
 from ci_eval.records import Record
+from ci_eval.report.judges import judges_json
 from ci_eval.report.numbers import between, decimal, digits_for
 from ci_eval.text import Hostile, log
 from ci_eval.verdict import worst
@@ -46,6 +47,7 @@ def _run(run: Counted) -> dict[str, Any]:
         "fingerprint": header.fingerprint.model_dump(mode="json"),
         "cases": len(run.cases),
         "lost_answers": run.lost,
+        "judges": None if header.judges is None else judges_json(header.judges),
     }
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
@@ -20,10 +20,11 @@ from ci_eval.config import Config, Subject, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import InputError, MissingKey
 from ci_eval.prices import cost_of
-from ci_eval.providers.base import Provider, Usage
+from ci_eval.providers.base import Provider, ProviderError, Usage
 from ci_eval.providers.endpoint import Endpoint
 from ci_eval.providers.registry import connect
 from ci_eval.reader import write_file
+from ci_eval.runner.readiness import PATIENCE, refuse_unready
 from ci_eval.scorers.base import Ask, Program
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
@@ -34,7 +35,7 @@ from ci_eval.text import JSON
 
 if TYPE_CHECKING:
     from ci_eval.child import Child
-    from ci_eval.providers.pipe import OnEnd, OnLine
+    from ci_eval.providers.pipe import OnEnd, OnLine, Pipe
 
 _RUNNER = Path(targets.__file__).with_name("python_runner.py")
 
@@ -47,6 +48,8 @@ class Answerer:
     concurrency: int
     cost: Callable[[Usage], Decimal | None] = lambda _: None
     """What an answer cost, in USD; None where nobody knows, as of what is the user's own."""
+    refuse_unready: Callable[[Deadline], None] = lambda _: None
+    """Starts a program; raises InputError where it cannot be started or imported, Inconclusive where nobody knows."""
 
 
 def connect_target(main: Config, suite: str, target: Target, keys: Mapping[str, Secret]) -> Answerer:
@@ -68,11 +71,27 @@ def _own(policy: TargetPolicy, target: OwnTarget, keys: Mapping[str, Secret]) ->
         most = policy.max_concurrency or 16
         key = _key(policy.key_env, keys) if policy.key_env else None
         return Answerer(HttpProvider(target.runs, key, concurrency=most, timeout_seconds=seconds), most)
-    from ci_eval.providers.pipe import PipeProvider  # noqa: PLC0415 - what it stands on is not on every system
+    from ci_eval.providers.pipe import Pipe, PipeProvider  # noqa: PLC0415 - what it stands on is not on every system
 
     most = policy.max_concurrency or 1
     environment = dict(_key(name, keys).variable(name) for name in policy.env)
-    return Answerer(PipeProvider(_Program(policy, target, environment, most).start, seconds), most)
+    pipe = Pipe(_Program(policy, target, environment, most).start, seconds)
+    check = partial(_refuse_unready, pipe, policy.python, target.code, seconds)
+    return Answerer(PipeProvider(pipe), most, refuse_unready=check)
+
+
+def _refuse_unready(
+    pipe: Pipe, function: str | None, code: Collection[str], seconds: float, deadline: Deadline
+) -> None:
+    """A command is started, and no more: what it would make of a question that is no case, nobody knows."""
+    if function is not None:
+        patient = deadline.sooner(max(seconds, PATIENCE))
+        refuse_unready(function, code, lambda: pipe.ready(patient))
+        return
+    try:
+        pipe.start()
+    except ProviderError as error:
+        raise InputError(str(error), remedy="correct target.command, or install what it starts") from None
 
 
 def _key(name: str, keys: Mapping[str, Secret]) -> Secret:
@@ -81,10 +100,18 @@ def _key(name: str, keys: Mapping[str, Secret]) -> Secret:
     return keys[name]
 
 
-def connect_scorer(program: Program, snapshot: Snapshot) -> Ask:
-    """A scorer's function, of the commit that policy is read from; one question at a time, and no keys.
+@dataclass(frozen=True)
+class OwnScorer:
+    """A scorer's function; one question at a time."""
 
-    Raises InputError where its files are not there.
+    ask: Ask
+    refuse_unready: Callable[[Deadline], None]
+
+
+def connect_scorer(program: Program, snapshot: Snapshot) -> OwnScorer:
+    """A scorer's function, of the commit that policy is read from, without keys. Nothing is started yet.
+
+    Raises InputError where its files are not there, or hold no such function.
     """
     from ci_eval.providers.pipe import Pipe  # noqa: PLC0415 - what it stands on is not on every system
 
@@ -99,7 +126,7 @@ def connect_scorer(program: Program, snapshot: Snapshot) -> Ask:
         with one_at_a_time:
             return pipe.ask(question, Deadline.after(program.timeout_seconds))
 
-    return ask
+    return OwnScorer(ask, partial(_refuse_unready, pipe, program.function, target.code, program.timeout_seconds))
 
 
 @dataclass(frozen=True)

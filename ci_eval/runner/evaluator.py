@@ -107,7 +107,8 @@ class Evaluator:
             return self.without_answer(job, _in_time(error, deadline))
         seconds = time.monotonic() - started if reply.seconds is None else reply.seconds
         text = reply.text.text().encode("utf-8", "replace").decode()
-        answer = Answer(text, reply.tool_calls, reply.steps, request.system)
+        refused = reply.finish == "refusal"
+        answer = Answer(text, reply.tool_calls, reply.steps, request.system, refused=refused)
         answered = Answered(job, reply, seconds, answer, Errand(job.repeat, deadline))
         return answered if reply.finish == "length" else self._begin_scoring(answered)
 

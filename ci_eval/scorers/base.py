@@ -48,6 +48,8 @@ class Answer:
     """The system prompt that it was asked with: its own side's."""
     judged: tuple[Judged, ...] = ()
     """What the other scorers said of it, for a scorer that looks at those."""
+    refused: bool = False
+    """Whether the provider says that it declined, or stopped it by a filter, whatever the text is."""
 
     @cached_property
     def json(self) -> Any:

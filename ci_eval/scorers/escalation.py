@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import MISSING, Answer, Score, ScorerPolicy, Scoring, equal
-from ci_eval.scorers.folding import words
+from ci_eval.scorers.folding import Phrase, says_any
 from ci_eval.scorers.trajectory import calls
 from ci_eval.text import Untrusted
 
@@ -30,7 +30,6 @@ _HANDS_OVER = re.compile(
     ),
     re.IGNORECASE,
 )
-Phrase = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 def hands_over(text: str) -> bool:
@@ -75,8 +74,7 @@ class Escalation(ScorerPolicy):
             return True
         if any(call.name in self.tools for call in calls(answer)):
             return True
-        said = words(answer.text)
-        if any(words(phrase) in said for phrase in self.phrases):
+        if says_any(self.phrases, answer.text):
             return True
         return not (self.field or self.tools or self.phrases) and hands_over(answer.text)
 

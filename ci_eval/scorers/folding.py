@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
 
 from ci_eval.text import visible
 
@@ -61,6 +65,16 @@ def letters(text: str) -> str:
     'cafe42'
     """
     return visible(text).translate(_LETTERS)
+
+
+Phrase = Annotated[str, Field(min_length=1, max_length=500)]
+Phrases = Annotated[list[Phrase], Field(max_length=200)]
+
+
+def says_any(phrases: Iterable[str], text: str) -> bool:
+    """Whether whole words of a text are one of some phrases, whatever the capitals, blanks and punctuation."""
+    said = words(text)
+    return any(words(phrase) in said for phrase in phrases)
 
 
 def words(text: str) -> str:

@@ -38,6 +38,8 @@ from ci_eval.snapshot import Snapshot
 from ci_eval.text import Untrusted, canonical
 
 _MOST_VOTES = 9
+# Keys that change nothing of what the judge sees or says, and those that are in the rubric's digest or the asker's.
+_ELSEWHERE = {"type", "name", "dimension", "weight", "rubric", "provider", "model", "parameters", "structured"}
 
 
 class Judge(WithReferences):
@@ -150,8 +152,8 @@ class Judge(WithReferences):
     def _identity(self, asker: Asker) -> str:
         """What of a judge a calibration holds for, besides the rubric."""
         version = pair_words.VERSION if self.is_pairwise else judge_words.VERSION
-        keys = [self.mode, self.scale, self.votes, str(self.pass_at), self.field, self.against]
-        return hashlib.sha256(canonical([version, asker.identity, *keys]).encode()).hexdigest()
+        settings = self.model_dump(mode="json", exclude=_ELSEWHERE)
+        return hashlib.sha256(canonical([version, asker.identity, settings]).encode()).hexdigest()
 
     def share(self, value: float) -> float:
         """A criterion's value as a part of a score, in the mode `rubric`."""

@@ -19,6 +19,7 @@ from ci_eval.providers.base import Message, Request
 from ci_eval.reader import MIB, decode, read_document
 from ci_eval.snapshot import SUBMODULE, Snapshot
 from ci_eval.targets.prompt import REQUEST_LIMIT, Prompt, Turn, too_large
+from ci_eval.targets.python_function import refuse_missing
 
 _FILES_LIMIT = 20_000
 _BYTES_LIMIT = 256 * MIB
@@ -100,6 +101,8 @@ def load(snapshot: Snapshot, subject: Subject, policy: TargetPolicy) -> OwnTarge
     if policy.files and not code:
         remedy = "correct the patterns, or add the files"
         raise InputError("target.files names no file of this side", remedy=remedy, file=policy.files[0])
+    if policy.python is not None:
+        refuse_missing(policy.python, snapshot, code)
     return OwnTarget(policy.kind, runs, prompt, config, snapshot, code)
 
 

@@ -1,7 +1,8 @@
 """Runs in a process of its own, started as `python -I python_runner.py module:function folder threads target|scorer`.
 
 Imports the function from the folder and answers each JSON line of the standard input with a line on the pipe that
-`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a function failed.
+`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a function failed; only why
+it could not be imported, to whoever asks that first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -32,29 +34,49 @@ def main(named: str, folder: str, threads: int, kind: str, replies: int) -> None
     """Serve until the standard input ends."""
     os.set_inheritable(replies, False)
     sys.path.insert(0, folder)
-    answer = _function(named)
+    answer, state = _function(named, folder)
     bare = _BARE[kind]
     with ThreadPoolExecutor(threads) as pool:
         for line in sys.stdin.buffer:
-            pool.submit(_serve, answer, bare, json.loads(line), replies)
+            asked = json.loads(line)
+            own = {"id": asked.pop("id"), "nonce": asked.pop("nonce")}
+            if asked == {"are you": "ready"}:
+                _say({**state, **own}, replies)
+            else:
+                pool.submit(_serve, answer, bare, asked, own, replies)
 
 
-def _function(named: str) -> Answer:
+def _function(named: str, folder: str) -> tuple[Answer, dict[str, Any]]:
+    """The function, and whether it is one: else what is wrong."""
     module, _, name = named.partition(":")
     try:
-        found: Answer = getattr(importlib.import_module(module), name)
-    except BaseException:
-        return _cannot_be_imported
-    return found
+        found = getattr(importlib.import_module(module), name, None)
+    except BaseException as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name
+        state = {"missing": missing} if missing else {"raises": type(error).__name__}
+        return _cannot_be_imported, {**state, **_place(error, folder)}
+    return (found, {"ready": True}) if callable(found) else (_cannot_be_imported, {})
+
+
+def _place(error: BaseException, folder: str) -> dict[str, Any]:
+    """The last line of the folder's own code on the way to an error."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno or 1))
+    own = [(path, line) for path, line in places if path.startswith(f"{folder}/")]
+    return {"file": own[-1][0][len(folder) + 1 :], "line": own[-1][1]} if own else {}
 
 
 def _cannot_be_imported(_: dict[str, Any]) -> object:
     return {"unavailable": True}
 
 
-def _serve(answer: Answer, bare: Bare, asked: dict[str, Any], replies: int) -> None:
-    own = {"id": asked.pop("id"), "nonce": asked.pop("nonce")}
-    line = json.dumps({**_reply(answer, bare, asked), **own}).encode() + b"\n"
+def _serve(answer: Answer, bare: Bare, asked: dict[str, Any], own: dict[str, Any], replies: int) -> None:
+    _say({**_reply(answer, bare, asked), **own}, replies)
+
+
+def _say(reply: dict[str, Any], replies: int) -> None:
+    line = json.dumps(reply).encode() + b"\n"
     with _writing:
         while line:
             line = line[os.write(replies, line) :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,8 @@ from ci_eval.baseline.drift import Drift
 from ci_eval.github.client import GitHub
 from ci_eval.github.drift_issue import DriftIssue
 from ci_eval.github.environment import Token
+from ci_eval.standing import Standing
+from ci_eval.text import Untrusted
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 RUN_URL = "https://github.com/octo-org/shop/actions/runs/9"
@@ -154,3 +157,10 @@ def test_an_issue_whose_answer_was_lost_is_not_opened_twice(standin: StandIn, is
     assert issue.keep([FELL]) is not None
     assert issue.keep([FELL]) is None
     assert len(standin.opened) == 1
+
+
+def test_a_dimension_that_a_model_judges_is_told_with_its_judge(standin: StandIn, issue: DriftIssue) -> None:
+    judge = Standing(scorer=Untrusted("judge"), dimension=Untrusted("routing"), model=Untrusted("judge-1"))
+    issue.keep([replace(FELL, judges=(judge,)), ROSE])
+    (body,) = bodies(standin)
+    assert "- `routing` is judged by `judge-1`; it was never compared with people" in body

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import pytest
 from command import Ran, ci_eval
@@ -22,11 +24,12 @@ from judged import (
     the_answers,
     the_greeting,
 )
-from model_server import KEY, ModelServer
+from model_server import KEY, Answer, ModelServer
 from repo import Repo
 
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.outcome.judges import relation
+from ci_eval.report.files import Form, of_gate
 from ci_eval.report.json_report import to_json
 from ci_eval.report.markdown import comment
 from ci_eval.report.model import build
@@ -58,8 +61,8 @@ def table(fail_fail: int, fail_pass: int, pass_fail: int, pass_pass: int) -> lis
     return [label(n, judge=judge, people=words(people)) for n, (people, judge) in enumerate(kinds)]
 
 
-def calibrate(desk: Desk, labels: Sequence[Mapping[str, Any]] | None, *options: str) -> Ran:
-    arguments = [*options, "--repo", str(desk.repo.folder), "--no-cache", "--quiet"]
+def calibrate(desk: Desk, labels: Sequence[Mapping[str, Any]] | None, *options: str, cached: bool = False) -> Ran:
+    arguments = [*options, "--repo", str(desk.repo.folder), "--quiet", *([] if cached else ["--no-cache"])]
     if labels is not None:
         file = desk.out.parent / "labels.jsonl"
         file.write_text("".join(f"{json.dumps(one)}\n" for one in labels))
@@ -307,7 +310,107 @@ def test_a_judge_that_gives_no_verdict_is_not_calibrated(desk: Desk) -> None:
     assert not (desk.repo.folder / FILE).exists()
 
 
+# --- within the budget ------------------------------------------------------------------------------------------------
+
+
+def dear(answer: str) -> Answer:
+    """A judge that takes far more tokens than anybody would guess: a dollar's worth each time."""
+    body = {**cast("dict[str, Any]", by_greeting(answer).body)}
+    return Answer(200, {**body, "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}})
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        (", usd: 0.001", "10 labelled answers would take up to 10 calls, "),
+        (", calls: 9", "more than the budget of ci-eval.yaml; raise it"),
+        (", tokens: 100", "more than the budget of ci-eval.yaml; raise it"),
+    ],
+)
+@pytest.mark.parametrize("option", ["", "--dry-run"])
+def test_a_budget_that_does_not_reach_is_told_before_the_first_call(
+    desk: Desk, budget: str, told: str, option: str
+) -> None:
+    desk.write(budget=budget)
+    done = calibrate(desk, table(5, 0, 0, 5), *filter(None, [option]))
+    assert (done.code, told in done.err) == (3, True), done.err
+    assert len(done.err.splitlines()) == 1
+    assert ("Nothing was asked" in done.out) is bool(option)
+    assert desk.server.asked == []
+
+
+def test_a_price_that_nobody_knows_is_more_than_any_budget(desk: Desk) -> None:
+    desk.write(budget=", usd: 100")
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    desk.repo.write("ci-eval.yaml", policy.replace(', prices: {"*": {input: 1, output: 2}}', ""))
+    done = calibrate(desk, table(5, 0, 0, 5))
+    assert (done.code, "no price is known for its model, and budget.usd is set" in done.err) == (3, True)
+    assert desk.server.asked == []
+
+
+def test_a_limit_of_calls_a_minute_that_takes_too_long_is_told_before_the_first_call(desk: Desk) -> None:
+    desk.write()
+    with_key(desk, "requests_per_minute: 1")
+    done = calibrate(desk, table(6, 0, 0, 5))
+    assert (done.code, "would take up to 660 s, 11 calls" in done.err) == (3, True), done.err
+    assert desk.server.asked == []
+
+
+def test_an_empty_purse_ends_it_and_what_was_judged_is_told_and_remembered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(desk.out.parent / "cache"))
+    desk.server.behaviour = behaving(dear)
+    desk.write(budget=", usd: 3")
+    with_key(desk, "max_concurrency: 2")
+    labels = table(4, 1, 1, 4)
+    done = calibrate(desk, labels, cached=True)
+    first = len(desk.server.asked)
+    assert 1 <= first < 10
+    assert done.code == 3
+    assert f"no verdict on {10 - first} of 10 answers (the budget is spent), so nothing is kept; run again" in done.err
+    assert done.out.startswith(f"{first} labelled answers, judged by judge-1")
+    assert not (desk.repo.folder / FILE).exists()
+    desk.server.behaviour = behaving(by_greeting)
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, labels, cached=True).code == 0
+    assert len(desk.server.asked) == 10, "each answer was judged once"
+
+
+def with_key(desk: Desk, key: str) -> None:
+    """Another key of the judge's provider."""
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    desk.repo.write("ci-eval.yaml", policy.replace("key_env", f"{key}, key_env"))
+
+
+def test_time_ends_it_too(desk: Desk) -> None:
+    over = threading.Event()
+
+    def when_it_is_over(answer: str) -> Answer:
+        over.wait(60)
+        return by_greeting(answer)
+
+    desk.server.behaviour = behaving(when_it_is_over)
+    desk.write()
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    desk.repo.write("ci-eval.yaml", policy.replace("seconds: 600", "seconds: 0.5"))
+    try:
+        done = calibrate(desk, table(1, 0, 0, 1))
+    finally:
+        over.set()
+    assert (done.code, "no verdict on 2 of 2 answers (the budget of time ran out)" in done.err) == (3, True), done.err
+
+
 # --- in reports -------------------------------------------------------------------------------------------------------
+
+
+def test_every_form_of_a_gate_s_report_says_it(desk: Desk) -> None:
+    desk.write()
+    assert calibrate(desk, table(9, 1, 1, 9)).code == 0
+    desk.repo.commit("calibrated")
+    outcome = desk.gate({"prompt.md": "Be kind, and quick."})
+    for form in get_args(Form):
+        assert "90 % of 20 labels" in of_gate(outcome, form) or form == "json"
 
 
 def report(desk: Desk) -> tuple[str, dict[str, Any]]:
@@ -338,6 +441,13 @@ def test_every_report_says_how_far_the_judge_agrees_with_people(desk: Desk) -> N
         ("golden/tone.yaml", "curt", "rude", "Stale: the rubric changed since."),
         ("ci-eval.yaml", "scorers:", "scorers: ", ""),
         ("ci-eval.yaml", "rubric: golden", "votes: 3, rubric: golden", "Stale: the judge's model or settings changed"),
+        (
+            "ci-eval.yaml",
+            "rubric: golden",
+            "step: {tool: write}, rubric: golden",
+            "Stale: the judge's model or settings",
+        ),
+        ("ci-eval.yaml", "rubric: golden", "name: tone, weight: 2, rubric: golden", ""),
         ("ci-eval.yaml", "model: judge-1", "model: judge-2", "Stale: the judge's model or settings changed since."),
     ],
 )
@@ -360,7 +470,7 @@ def test_28_a_calibration_that_the_pull_request_writes_is_told_and_not_believed(
     assert calibrate(desk, table(5, 5, 5, 5)).code == 0
     desk.repo.commit("calibrated")
     flattering = json.loads((desk.repo.folder / FILE).read_text())
-    flattering["compared"]["overall"]["table"] = [[500, 0], [0, 500]]
+    flattering["judges"][0]["compared"]["overall"]["table"] = [[500, 0], [0, 500]]
     outcome = desk.gate({"prompt.md": "Be kind, and quick.", FILE: json.dumps(flattering)})
     text = comment(build(outcome))
     assert "50 % of 20 labels" in text
@@ -385,11 +495,62 @@ def test_a_table_that_does_not_add_up_is_refused(desk: Desk) -> None:
     assert calibrate(desk, table(2, 0, 0, 2)).code == 0
     kept = json.loads((desk.repo.folder / FILE).read_text())
     for table_ in ([[0, 0], [0, 0]], [[1, 2], [3]], [[1]]):
-        kept["compared"]["overall"]["table"] = table_
+        kept["judges"][0]["compared"]["overall"]["table"] = table_
         desk.repo.write(FILE, json.dumps(kept))
         desk.repo.commit()
         with pytest.raises(Inconclusive, match="main itself cannot be evaluated"):
             report(desk)
+
+
+TWO = """\
+      - {type: judge, provider: house, model: judge-1, rubric: golden/tone.yaml, name: one}
+      - {type: judge, provider: house, model: judge-1, rubric: golden/tone.yaml, name: other, votes: 3, dimension: mood}
+"""
+
+
+def with_two_judges(desk: Desk) -> None:
+    desk.write()
+    policy = (desk.repo.folder / "ci-eval.yaml").read_text()
+    line = next(line for line in policy.splitlines(keepends=True) if "type: judge" in line)
+    desk.repo.write("ci-eval.yaml", policy.replace(line, TWO))
+    desk.repo.commit("two judges")
+
+
+def test_two_judges_of_one_rubric_have_each_their_own_figures(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_two_judges(desk)
+    assert calibrate(desk, table(9, 1, 1, 9), "--scorer", "one").code == 0
+    desk.repo.commit("one")
+    text, _ = report(desk)
+    assert "`output_quality` is judged by `judge-1`, which agrees with people in 90 % of 20 labels" in text
+    assert "`mood` is judged by `judge-1`; it was never compared with people" in text
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, table(10, 0, 0, 10), "--scorer", "other").code == 0
+    desk.repo.commit("both")
+    text, told = report(desk)
+    assert "`output_quality` is judged by `judge-1`, which agrees with people in 90 % of 20 labels" in text
+    assert "`mood` is judged by `judge-1`, which agrees with people in 100 % of 20 labels" in text
+    assert [one["stale"] for one in told["judges"]] == [None, None]
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, table(1, 0, 0, 1), "--scorer", "other").code == 0
+    kept = json.loads((desk.repo.folder / FILE).read_text())
+    assert [(one["scorer"], one["answers"]) for one in kept["judges"]] == [("one", 20), ("other", 2)]
+
+
+def test_a_file_of_the_first_format_is_still_read_and_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_two_judges(desk)
+    assert calibrate(desk, table(9, 1, 1, 9), "--scorer", "one").code == 0
+    (entry,) = json.loads((desk.repo.folder / FILE).read_text())["judges"]
+    first = {key: value for key, value in entry.items() if key not in {"suite", "scorer"}}
+    desk.repo.write(FILE, json.dumps({"format": "ci-eval calibration 1", **first}))
+    desk.repo.commit("as it was")
+    text, told = report(desk)
+    assert "`output_quality` is judged by `judge-1`, which agrees with people in 90 % of 20 labels" in text
+    assert [one["stale"] for one in told["judges"]] == [None, "the judge's model or settings changed since"]
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert calibrate(desk, table(10, 0, 0, 10), "--scorer", "other").code == 0
+    desk.repo.commit("both")
+    _, told = report(desk)
+    assert [one["stale"] for one in told["judges"]] == [None, None]
 
 
 # --- warnings ---------------------------------------------------------------------------------------------------------
@@ -459,3 +620,94 @@ def test_what_main_s_stored_run_was_scored_is_not_judged_again_about_the_same_wo
     assert done.code == 0, done.err
     assert done.json["suites"][0]["base"]["stored"] is True
     assert (desk.judged(), len(desk.server.asked)) == ([], 6)
+
+
+# --- in what other commands tell --------------------------------------------------------------------------------------
+
+
+AGREES = "is judged by judge-1, which agrees with people in 90 % of 20 labels"
+FORMS = ("text", "md", "html", "junit", "sarif")
+
+
+@pytest.fixture
+def runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Of a judge that was never compared with people; and of the same once it was."""
+    desk.write()
+    where = ("--repo", str(desk.repo.folder), "--no-cache", "-q", "-o")
+    files = (desk.out.parent / "before.jsonl", desk.out.parent / "after.jsonl")
+    assert ci_eval("run", *where, str(files[0])).code == 0
+    monkeypatch.setenv("HOUSE_KEY", KEY)  # a command takes the keys out of its environment
+    assert calibrate(desk, table(9, 1, 1, 9)).code == 0
+    desk.repo.commit("calibrated")
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    assert ci_eval("run", *where, str(files[1])).code == 0
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    return files
+
+
+def without_marks(text: str) -> str:
+    """Whatever a form adds to a sentence: tags, quotes, backslashes and line ends."""
+    return " ".join(re.sub(r"</?[a-z]+>|[`\\]", "", text).split())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_comparison_of_runs_says_in_every_form_how_far_the_judge_agrees(
+    runs: tuple[Path, Path], form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    before, after = map(str, runs)
+    done = ci_eval("compare", after, after, "--format", form)
+    assert done.code == 0, done.err
+    both = without_marks(done.out)
+    assert AGREES in both
+    assert "never compared" not in both
+    mixed = without_marks(ci_eval("compare", before, after, "--format", form).out)
+    assert AGREES in mixed
+    assert "it was never compared with people" in mixed
+
+
+def test_scores_as_json_stay_scores_and_the_judge_is_told_beside_them(desk: Desk) -> None:
+    desk.write()
+    done = ci_eval("run", "--repo", str(desk.repo.folder), "--no-cache", "-q", "--json")
+    assert done.json == {"desk": {"task_accuracy": "100.0000", "output_quality": "100.0000"}}
+    assert "output_quality is judged by judge-1; it was never compared with people" in done.err
+
+
+def test_a_comparison_says_whose_judge_is_whose(runs: tuple[Path, Path]) -> None:
+    mixed = without_marks(ci_eval("compare", *map(str, runs), "--format", "md").out)
+    assert "base: output_quality is judged by judge-1; it was never" in mixed
+    assert f"candidate: output_quality {AGREES}" in mixed
+
+
+def test_a_program_reads_of_each_run_how_its_judge_stands(runs: tuple[Path, Path]) -> None:
+    told = ci_eval("compare", *map(str, runs), "--json").json
+    (before,), (after,) = told["base"]["judges"], told["candidates"][0]["judges"]
+    assert (before["answers"], before["compared"]) == (None, {})
+    assert (after["answers"], after["compared"]["overall"]["agreement"][0]) == (20, 0.9)
+
+
+def test_a_run_file_that_says_nothing_of_its_judges_is_told(runs: tuple[Path, Path]) -> None:
+    for path in runs:
+        header, _, rest = path.read_text().partition("\n")
+        older = {key: value for key, value in json.loads(header).items() if key != "judges"}
+        path.write_text(f"{json.dumps(older)}\n{rest}")
+    assert "models scored it, and its file does not say which" in ci_eval("compare", *map(str, runs)).out
+    assert ci_eval("compare", *map(str, runs), "--json").json["base"]["judges"] is None
+
+
+@pytest.mark.parametrize("tables", [[[1, 2], [3]], [[0, 0], [0, 0]], [[-1, 0], [0, 1]], [["x"]]])
+def test_a_run_file_with_a_table_that_is_none_is_refused(runs: tuple[Path, Path], tables: object) -> None:
+    header, _, rest = runs[1].read_text().partition("\n")
+    changed = json.loads(header)
+    changed["judges"][0]["compared"]["overall"]["table"] = tables
+    runs[1].write_text(f"{json.dumps(changed)}\n{rest}")
+    done = ci_eval("compare", *map(str, runs))
+    assert (done.code, "after.jsonl:1: " in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("runs")
+def test_one_case_and_a_stored_run_are_shown_with_their_judge(desk: Desk) -> None:
+    where = ("--repo", str(desk.repo.folder))
+    assert ci_eval("baseline", "update", *where, "--no-cache", "-q").code == 0
+    assert AGREES in ci_eval("show", "c1", *where).out
+    assert AGREES in ci_eval("baseline", "show", *where).out

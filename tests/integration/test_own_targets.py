@@ -226,7 +226,7 @@ class TestCode:
         repo = repository(tmp_path, target, CODE)
         repo.write({"bot/documents.py": "import nothing_of_that_name\n"})
 
-        assert gate(repo).code == 3
+        assert gate(repo).code == (2 if target == PYTHON else 3)
 
     def test_code_that_is_the_same_is_handed_the_changed_prompt(self, tmp_path: Path, target: str) -> None:
         repo = repository(tmp_path, target, CODE)
@@ -249,6 +249,40 @@ def test_showing_a_case_of_a_commit_runs_no_strangers_code(tmp_path: Path) -> No
     assert (theirs.code, mine.code) == (3, 0)
     assert "bot/documents.py changed, and a pull request's code is run only where" in theirs.err
     assert "Bake at 230 degrees." in mine.out
+
+
+@pytest.mark.parametrize(
+    ("side", "code", "told"),
+    [("candidate", 2, "ci-eval: bot/documents.py:1: bot.pipeline:answer cannot be imported: there is no module"),
+     ("base", 3, "main itself cannot be evaluated: bot/documents.py:1: bot.pipeline:answer cannot be imported")],
+)  # fmt: skip
+def test_code_that_cannot_be_imported_is_told_before_either_side_is_asked(
+    tmp_path: Path, side: str, code: int, told: str
+) -> None:
+    broken, whole = (
+        {"bot/documents.py": "import nothing_of_that_name\n"},
+        {"bot/documents.py": CODE["bot/documents.py"]},
+    )
+    repo = repository(tmp_path, PYTHON, {**CODE, **(broken if side == "base" else whole)})
+    repo.write(broken if side == "candidate" else whole)
+    ran = gate(repo)
+    assert (ran.code, told in ran.err) == (code, True), ran.err
+    assert not list(repo.folder.rglob("*/desk/*.jsonl"))
+
+
+def test_a_plan_says_that_a_change_takes_the_function_away(tmp_path: Path) -> None:
+    repo = repository(tmp_path, PYTHON, CODE)
+    repo.write({"bot/pipeline.py": "def reply(asked): ...\n"})
+    ran = ci_eval("plan", "--repo", str(repo.folder))
+    assert (ran.code, "bot/pipeline.py: has no function answer" in ran.err) == (2, True)
+
+
+def test_a_command_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    repo = repository(tmp_path, COMMAND.replace(json.dumps(sys.executable), "nobody-has-this"), CODE)
+    ran = ci_eval("run", "-q", "--no-cache", "--repo", str(repo.folder))
+    assert ran.code == 2
+    assert "ci-eval.yaml: the target's program cannot be started: is it installed in this job?; correct" in ran.err
+    assert not list(repo.folder.rglob("*/desk/*.jsonl"))
 
 
 def test_a_python_function_has_a_trajectory_too(tmp_path: Path) -> None:

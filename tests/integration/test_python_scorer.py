@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Ran
+from command import Ran, ci_eval
 from making import case, golden, held, scorer_set
 from parcel_desk import Repository
 
@@ -199,6 +199,101 @@ def test_patterns_that_name_no_file_are_refused_before_anything_is_asked(tmp_pat
     ran = gate(repo)
     assert ran.code == 2
     assert "a scorer's files are none of this commit" in ran.out + ran.err
+
+
+UNUSABLE = [
+    (
+        "import nobody_has_this\nscore = 1\n",
+        "scoring/tone.py:1: scoring.tone:score cannot be imported: there is no module nobody_ha",
+    ),
+    ("score = 1\nx = 1 / 0\n", "scoring/tone.py:2: scoring.tone:score cannot be imported: it raises ZeroDivisionError"),
+    ("def score(asked)\n    return 1\n", "scoring/tone.py:1: scoring.tone:score cannot be imported: it raises SyntaxE"),
+    (
+        "import sys\nsys.exit('score')\n",
+        "scoring/tone.py:2: scoring.tone:score cannot be imported: it raises SystemExit",
+    ),
+    ("score = 7\n", "ci-eval.yaml: scoring.tone:score cannot be called: the module scoring.tone has no function score"),
+    ("# score\n", "ci-eval.yaml: scoring.tone:score cannot be called: the module scoring.tone has no function score"),
+    ("from scoring.other import score\n", "no module scoring.other; add it to `files`, or install it beside ci-eval"),
+]
+"""Modules that cannot be used, each with what is told once it was imported."""
+MISSPELT = [
+    ({"ci-eval.yaml": POLICY.replace("tone:score", "tune:score")}, "scoring.tune:score is in none of its files; write"),
+    ({"ci-eval.yaml": POLICY.replace("scoring.tone:", "scorings:")}, "files, and no such module is installed; write"),
+    (
+        {"scoring/tone.py": "def scores(asked): ...\n"},
+        "scoring/tone.py: has no function score; correct the name in scor",
+    ),
+]
+"""What is seen without running anything."""
+
+
+@pytest.mark.parametrize(("module", "told"), UNUSABLE)
+@pytest.mark.parametrize("command", ["gate", "run"])
+def test_a_scorer_that_cannot_be_imported_is_told_before_anything_is_asked(
+    tmp_path: Path, command: str, module: str, told: str
+) -> None:
+    repo = Repository.create(tmp_path / "desk", {**FILES, "scoring/tone.py": module})
+    repo.write({"p.md": "Hey \n"})
+    ran = gate(repo) if command == "gate" else ci_eval("run", "-q", "--no-cache", "--repo", str(repo.folder))
+    assert ran.code == 2
+    assert told in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not list(repo.folder.rglob("*/desk/*.jsonl"))
+
+
+@pytest.mark.parametrize(("files", "told"), MISSPELT)
+@pytest.mark.parametrize("command", ["gate", "run", "plan"])
+def test_a_scorer_that_is_not_there_is_told_also_by_who_runs_no_code(
+    tmp_path: Path, command: str, files: dict[str, str], told: str
+) -> None:
+    repo = Repository.create(tmp_path / "desk", {**FILES, **files})
+    repo.write({"p.md": "Hey \n"})
+    ran = plan(repo) if command == "plan" else ci_eval(command, "--repo", str(repo.folder), "-q", "--no-cache")
+    assert (ran.code, told in ran.err) == (2, True), ran.err
+    assert not list(repo.folder.rglob("*/desk/*.jsonl"))
+
+
+def plan(repo: Repository) -> Ran:
+    return ci_eval("plan", "--repo", str(repo.folder))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "globals()['sc' + 'ore'] = lambda asked: 1\n",
+        "from .words import *\n",
+        "def __getattr__(_): return lambda asked: 1\n",
+    ],
+)
+def test_a_function_that_a_module_makes_in_some_other_way_is_found(tmp_path: Path, module: str) -> None:
+    words = {"scoring/words.py": "exec('def score(asked): return 1')\n", "scoring/tone.py": module}
+    ran, found = judged(tmp_path, words)
+    assert ran.code == 0, ran.err
+    assert all(row["cells"][0]["passed"] for row in found)
+
+
+def test_a_plan_runs_no_code(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    repo = Repository.create(tmp_path / "desk", {**FILES, "scoring/tone.py": f"open({str(mark)!r}, 'w')\n{SCORER}"})
+    repo.write({"p.md": "Hey \n"})
+    assert plan(repo).code == 0
+    assert not mark.exists()
+    gate(repo)
+    assert mark.exists()
+
+
+def test_an_import_may_take_longer_than_a_case(tmp_path: Path) -> None:
+    slow = {"scoring/tone.py": "import time\ntime.sleep(2.5)\ndef score(asked): return 1\n"}
+    ran, _ = judged(tmp_path, {**slow, "ci-eval.yaml": POLICY.replace("timeout_seconds: 20", "timeout_seconds: 2")})
+    assert ran.code == 0, ran.err
+
+
+def test_a_scorer_that_ends_its_process_while_it_is_imported_is_no_verdict(tmp_path: Path) -> None:
+    repo = Repository.create(tmp_path / "desk", {**FILES, "scoring/tone.py": "import os\nos._exit(0)\nscore = 1\n"})
+    repo.write({"p.md": "Hey \n"})
+    ran = gate(repo)
+    assert (ran.code, "the scorer's program ended while it was imported; nothing was asked yet" in ran.err) == (3, True)
 
 
 @pytest.mark.parametrize(

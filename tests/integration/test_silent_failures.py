@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from parcel_desk import Repository
 
 POLICY = """\
@@ -50,6 +51,21 @@ def test_a_change_after_which_nobody_notices_what_is_wrong_fails(tmp_path: Path)
     assert suite["failures"]["more_silent"]
     base, candidate = suite["confidence"]
     assert (base["calibration_error"], candidate["right"], candidate["threshold"]) == (0.9, 0, None)
+
+
+@pytest.mark.parametrize(("finish", "code"), [("refusal", 0), ("stop", 1)])
+def test_what_the_provider_filtered_is_loud_whatever_of_it_came(tmp_path: Path, finish: str, code: int) -> None:
+    bot = f"""\
+def answer(asked):
+    city = asked["prompt"].strip()
+    return {{"output": {{"city": city}}, "finish": {finish!r} if city == "Leipzig" else "stop"}}
+"""
+    repo = Repository.create(tmp_path / "desk", {**FILES, "bot.py": bot})
+    repo.write({"p.md": "Leipzig\n"})
+    ran = repo.gate("--config", "ci-eval.yaml", "--json")
+    assert ran.code == code
+    found = {"refusal": {"refusal": 6}, "stop": {"silent": 6}}
+    assert ran.json["suites"][0]["failures"]["candidate"] == found[finish]
 
 
 def test_the_other_way_round_is_fine(tmp_path: Path) -> None:

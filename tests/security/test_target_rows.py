@@ -29,7 +29,7 @@ from ci_eval.git import Git
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.providers.base import ProviderError, Reply, Request
 from ci_eval.providers.own_reply import to_reply
-from ci_eval.providers.pipe import OnEnd, OnLine, PipeProvider
+from ci_eval.providers.pipe import OnEnd, OnLine, Pipe, PipeProvider
 from ci_eval.reader import Document, validate
 from ci_eval.runner.answering import connect_target
 from ci_eval.secrets import take
@@ -67,7 +67,7 @@ def program(folder: Path, loop: str, *, seconds: float = PATIENT, **environment:
     def start(on_line: OnLine, on_end: OnEnd) -> Child:
         return Child([sys.executable, "-I", str(script)], folder, environment, on_line, on_end)
 
-    return PipeProvider(start, seconds)
+    return PipeProvider(Pipe(start, seconds))
 
 
 def ask(provider: PipeProvider, text: str = "hello") -> Reply:

@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "runner figures verdict",
         "targets baseline comparison",
         "scorers records datasets prices",
-        "changes providers",
+        "changes providers standing",
         "config golden sides",
         "transport snapshot",
         "git reader origin secrets plan",

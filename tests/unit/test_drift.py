@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import combinations, product
@@ -17,6 +18,7 @@ from ci_eval.baseline.drift import Again, Drift, chance, drifts, first_run
 from ci_eval.baseline.store import WRITERS, Found, StoredRun, Trust
 from ci_eval.confirm.evidence import Cell, Limit
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
+from ci_eval.standing import Standing
 from ci_eval.text import Untrusted
 
 ONE = Fraction(1)
@@ -184,3 +186,15 @@ def test_a_run_that_may_not_stand_for_main_is_passed_over(wrong: dict[str, Any])
 
 def test_a_drift_is_told_with_its_sign() -> None:
     assert Drift("s", "d", Fraction(90), Fraction(80), 0.001).change == -10
+
+
+def test_a_dimension_that_a_model_judges_brings_its_judge() -> None:
+    """The judge may have changed, and not what it judges."""
+    one, other = (
+        Standing(scorer=Untrusted("j"), dimension=Untrusted(name), model=Untrusted("m"))
+        for name in ("task_accuracy", "tone")
+    )
+    made = again(always(True), broken(20))
+    judged = replace(made, now=run(broken(20), judges=[one, other]))
+    assert [drift.judges for drift in drifts([judged])] == [(one,)]
+    assert [drift.judges for drift in drifts([made])] == [()]

@@ -171,6 +171,25 @@ class TestCost:
         assert "No price" not in said(one, TITLE)
         assert rows(one, TITLE, 1)[2][3] == "0.0 % (0.0 to 0.0)"
 
+    @pytest.mark.parametrize("kind", ["infrastructure", "request"])
+    def test_where_every_answer_is_lost_no_price_is_called_unknown(self, kind: str) -> None:
+        compared = comparison({f"gone-{number}": "lost" for number in range(20)})
+        gone = {name: lost_record(name).model_copy(update={"error_kind": kind}) for name in compared.cases}
+        one = outcome(suite(replace(compared, base=gone, candidate=gone)))
+        assert "price" not in said(one, TITLE)
+        assert said(one, TITLE).endswith(
+            "no answer whose cost could be told: all were lost, refused or never asked for."
+        )
+        assert [len(row) for row in rows(one, TITLE, 1)] == [3, 3, 3]
+
+    def test_where_one_side_is_lost_whole_its_price_is_not_called_unknown(self) -> None:
+        one = sides([{"cost_usd": 0.01}] * 20, [{}] * 20)
+        compared = one.suites[0].comparison
+        gone = {name: lost_record(name) for name in compared.candidate}
+        lost = outcome(suite(replace(compared, candidate=gone)))
+        assert rows(lost, TITLE, 1)[1][3:] == ["no answer"] * 3
+        assert "price" not in said(lost, TITLE)
+
 
 @pytest.mark.parametrize("calls", [1, 2])
 def test_the_calls_that_the_verdict_took(calls: int) -> None:
