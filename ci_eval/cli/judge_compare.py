@@ -65,6 +65,7 @@ def compare(
     from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
     from ci_eval.evaluation.canaries import canaries_take, check_judge
     from ci_eval.evaluation.recited import afford
+    from ci_eval.evaluation.screened import refuse_personal
     from ci_eval.evaluation.side_by_side import judge_all
     from ci_eval.evaluation.suite import Suite, required_keys
     from ci_eval.git import Git
@@ -82,6 +83,7 @@ def compare(
     if dry_run:
         tell_cost(most, len(pairs.open), "pairs of answers that differ", "pairs", as_json=as_json)
         return 0
+    refuse_personal(policy.policy, policy, at, [name])
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
     shared = replace(session(policy, default_out(git), quiet=quiet), cache=cache)
     ready = the_judge(suite, suite.judges(shared.keys, cache), bound.scorer.name)
