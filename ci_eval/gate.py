@@ -18,7 +18,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.canaries import check_judges
 from ci_eval.evaluation.prepare import Preparation, Prepared, about_main
-from ci_eval.evaluation.screened import refuse_personal
+from ci_eval.evaluation.screened import refuse_personal, refuse_to_show_personal
 from ci_eval.evaluation.suite import LAPTOP, Origin, Progress, Session, check_policy, required_keys
 from ci_eval.judgement.affected import judge_all
 from ci_eval.judgement.budgets import Work, plan_all, refuse_too_small
@@ -172,6 +172,8 @@ class Gate:
             check_policy(head, self.candidate)
         if changes.policy_changed or changes.affected():
             refuse_personal(main.policy, head, self.candidate, head.policy.suites)
+            for removed in main.policy.suites.keys() - head.policy.suites.keys():  # judged all the same
+                refuse_to_show_personal(main.policy, main, self.candidate, removed)
         return _Read(main, head, changes)
 
     def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:

@@ -64,6 +64,7 @@ def compare(
     from ci_eval import config, snapshot
     from ci_eval.cli.laptop import chosen_suites, default_out, no_keys, session
     from ci_eval.evaluation.canaries import canaries_take, check_judge
+    from ci_eval.evaluation.screened import refuse_personal
     from ci_eval.evaluation.side_by_side import judge_all
     from ci_eval.evaluation.spending import refuse_too_dear, within
     from ci_eval.evaluation.suite import Suite, required_keys
@@ -85,6 +86,7 @@ def compare(
     refuse_too_dear(f"judging {len(pairs.open):,} pairs", most, budget, asks)
     if dry_run:
         return 0
+    refuse_personal(policy.policy, policy, at, [name])
     cache = chosen_cache(no_cache=no_cache, refresh=refresh)
     shared = within(replace(session(policy, default_out(git), quiet=quiet), cache=cache), budget)
     ready = the_judge(suite, suite.judges(shared.keys, cache), bound.scorer.name)

@@ -11,6 +11,7 @@ from ci_eval.config import Config
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.full_run import FullRun
+from ci_eval.evaluation.screened import refuse_to_show_personal
 from ci_eval.evaluation.suite import Session, Side, Suite
 from ci_eval.git import Git
 from ci_eval.records import Run
@@ -20,7 +21,8 @@ from ci_eval.snapshot import Snapshot, at_commit
 def anchor_side(suite: Suite, git: Git) -> Side:
     """The product as it was at a suite's anchor, under the suite's policy of today.
 
-    Raises Inconclusive where this clone does not hold the anchor, InputError where today's golden set does not fit it.
+    Raises Inconclusive where this clone does not hold the anchor, InputError where today's golden set does not fit it,
+    or it would show personal data that today's policy refuses.
     """
     anchor = suite.policy.anchor
     assert anchor is not None, "the caller has looked"  # noqa: S101
@@ -32,7 +34,9 @@ def anchor_side(suite: Suite, git: Git) -> Side:
             "let actions/checkout fetch everything (fetch-depth: 0), or name another anchor on main"
         )
     at = at_commit(git, commit)
-    return suite.side(at, _as_it_was(suite, at))
+    named_by = _as_it_was(suite, at)
+    refuse_to_show_personal(suite.config.policy, named_by or suite.config, at, suite.name)
+    return suite.side(at, named_by)
 
 
 def _as_it_was(suite: Suite, at: Snapshot) -> Config | None:

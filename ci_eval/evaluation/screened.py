@@ -27,12 +27,21 @@ def refuse_to_send_personal(config: Config, snapshot: Snapshot, suite: str) -> N
         _refuse(asked_files(config, snapshot, suite), snapshot)
 
 
+def refuse_to_show_personal(law: Policy, config: Config, snapshot: Snapshot, suite: str) -> None:
+    """The same for few-shot examples alone, where cases are another snapshot's: an anchor's, or of a removed suite."""
+    if law.pii == "refuse":
+        _refuse(_shown(config, snapshot, suite), snapshot)
+
+
 def asked_files(config: Config, snapshot: Snapshot, suite: str) -> list[str]:
     """The files of a suite whose rows are sent: golden cases and few-shot examples."""
-    examples = config.subject(suite).examples
     golden = (path for pattern in config.policy.suites[suite].golden_patterns for path in snapshot.glob(pattern))
-    shown = [examples.from_] if examples and snapshot.has(examples.from_) else []
-    return list(dict.fromkeys([*golden, *shown]))
+    return list(dict.fromkeys([*golden, *_shown(config, snapshot, suite)]))
+
+
+def _shown(config: Config, snapshot: Snapshot, suite: str) -> list[str]:
+    examples = config.subject(suite).examples
+    return [examples.from_] if examples and snapshot.has(examples.from_) else []
 
 
 def taught_files(config: Config, snapshot: Snapshot, suite: str) -> list[str]:

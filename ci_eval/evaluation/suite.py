@@ -189,13 +189,13 @@ class Suite:
 
     def know(self, records: Iterable[Record]) -> None:
         """Whatever main's stored answers were scored by asking is not asked again about the same words."""
-        asking = {scorer.name for scorer in self.scorers.all() if scorer.policy.asks()}
+        asking = {scorer.name: scorer.policy for scorer in self.scorers.all() if scorer.policy.asks()}
         for record in records:
-            calls = tuple(ToolCall(call.name, call.arguments) for call in record.tool_calls)
-            answer = Answer(record.output.text(), calls, tuple(record.steps)) if record.output else None
+            answer, case = _stored_answer(record), self.golden.cases.get(record.case)
             for cell in record.cells:
-                if answer and cell.scorer in asking:
-                    key = key_of(cell.scorer, record.case, answer, record.repeat)
+                seen = asking[cell.scorer].looked_at(answer) if answer and cell.scorer in asking else None
+                if seen and case:
+                    key = key_of(cell.scorer, case, seen, record.repeat)
                     self.memory.learn(key, Score(float(cell.score), cell.passed, cell.reason, cell.parts))
 
     def _program(self, program: Program) -> Ask:
@@ -319,6 +319,14 @@ class Suite:
             fingerprint=self.fingerprint(evaluator.target),
             judges=self.standings,
         )
+
+
+def _stored_answer(record: Record) -> Answer | None:
+    """What was scored; None where nothing is left of it, or it failed unread because it was cut off."""
+    if record.output is None or record.finish == "length":
+        return None
+    calls = tuple(ToolCall(call.name, call.arguments) for call in record.tool_calls)
+    return Answer(record.output.text(), calls, tuple(record.steps))
 
 
 def _digest(value: object) -> str:

@@ -80,25 +80,40 @@ def _is_random(body: str) -> bool:
 
 # --- personal data ----------------------------------------------------------------------------------------------------
 
+_LETTER = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0370-\u052f"
+"""Latin, Greek and Cyrillic ones; scripts without blanks would take the sentence around an address into it."""
 _EMAIL = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24})(?![A-Za-z0-9])"
+    rf"(?<![{_LETTER}0-9._%+-])[{_LETTER}0-9._%+-]{{1,64}}"
+    rf"@((?:[{_LETTER}0-9](?:[{_LETTER}0-9-]{{0,62}})\.){{1,8}}[{_LETTER}]{{2,24}})(?![{_LETTER}0-9])"
 )
 _PHONE = re.compile(
     r"(?<![\w.+])(?:"
-    r"\+[1-9](?:[ ()./-]{0,2}\d){7,14}"
-    r"|(?:1[ .-])?\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}"
+    r"\+(?!\d{1,3}\.\d{4,7}(?!\d))[1-9](?:[ ()./-]{0,2}\d){7,14}"  # not a coordinate
+    r"|(?<!\d )00[1-9]\d{0,2}[ /-](?:[ ()./-]{0,2}\d){6,12}"
+    r"|(?:1[ .-])?(?:\([2-9]\d\d\)[ .-]{0,2}|[2-9]\d\d[.-][ .-]?)[2-9]\d\d[ .-]\d{4}"
+    r"|(?<!\d )(?:1[ .-])?[2-9]\d\d [ .-]?[2-9]\d\d[ .-]\d{4}(?! \d)"  # not a list of numbers
     r")(?!\w|[.-]\d)"
 )
 _NEAR_PHONE = re.compile(
-    r"(?i)\b(?:tel|phone|call|mobile|cell|fax|whatsapp|telefon|t\u00e9l)\w{0,8}[^\w+]{0,3}(?:(?:is|at|number|no)\W{0,2}){0,2}"
+    r"(?i)\b(?:tel|phone|call|mobil|handy|cell|fax|whatsapp|telefon|t\u00e9l)\w{0,8}[^\w+]{0,8}(?:(?:is|at|number|no)\W{0,2}){0,2}"
     r"(\(?0(?:[ ()./-]{0,3}\d){7,13})(?!\d)"
 )
 _CARD = re.compile(r"(?<![\w.-])(?:2(?=[2-7])|[3-6])(?:[ -]?\d){13,18}(?![\w-])")
 _CARD_LENGTHS = {"2": {16}, "3": {14, 15, 16}, "4": {16, 19}, "5": {16}, "6": {16, 17, 18, 19}}
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}")
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?![\w-])")
-_IPV4 = re.compile(r"(?<![\w.])(?<!version )(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?:[ -]{0,2}[A-Z0-9]){11,30}")
+_SMALL_IBAN = re.compile(r"(?<![A-Za-z0-9])[a-z]{2}\d\d(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,3})?(?![A-Za-z0-9])")
+"""In small letters it has to end where its country's do: words and hashes look much the same."""
+_SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])")
+_NEAR_SSN = re.compile(
+    r"(?i)\b(?:ssn|social security)(?:\W{1,3}(?:number|no|is)){0,2}\W{1,4}"
+    r"((?!000|666|9)\d{3} (?!00)\d\d (?!0000)\d{4})(?![\w-])"
+)
+"""With blanks it is any three numbers, unless it is called one."""
+_IPV4 = re.compile(r"(?<![\w.])(?<!version )(?<![A-Za-z]/)(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])")
+
+_ASSIGNED = ipaddress.ip_network("2000::/3")
+"""All that is in use of the newer addresses; `10::4` is a time, a ratio or a name of C++."""
 
 # How long an account number is in each country, ISO 13616.
 _COUNTRIES: Mapping[int, str] = {
@@ -128,10 +143,7 @@ def _emails(text: str) -> Iterator[str]:
 
 
 def _phones(text: str) -> Iterator[str]:
-    found = [match.group() for match in _PHONE.finditer(text)] + [
-        match.group(1) for match in _NEAR_PHONE.finditer(text)
-    ]
-    yield from (_digits(number) for number in found)
+    yield from map(_digits, _whole_and_named(_PHONE, _NEAR_PHONE, text))
 
 
 def _cards(text: str) -> Iterator[str]:
@@ -141,14 +153,19 @@ def _cards(text: str) -> Iterator[str]:
 
 def _ibans(text: str) -> Iterator[str]:
     for match in _IBAN.finditer(text):
-        joined = match.group().replace(" ", "")
+        joined = _joined(match.group())
         account = joined[: _IBAN_LENGTHS.get(joined[:2], 0)]  # words in capitals may follow
         if account and mod97(account):
             yield account
+    yield from filter(mod97, (_joined(match.group()).upper() for match in _SMALL_IBAN.finditer(text)))
+
+
+def _joined(account: str) -> str:
+    return account.replace(" ", "").replace("-", "")
 
 
 def _ssns(text: str) -> Iterator[str]:
-    yield from (_digits(match.group()) for match in _SSN.finditer(text))
+    yield from map(_digits, _whole_and_named(_SSN, _NEAR_SSN, text))
 
 
 def _ips(text: str) -> Iterator[str]:
@@ -158,8 +175,14 @@ def _ips(text: str) -> Iterator[str]:
             address = ipaddress.ip_address(match.group())
         except ValueError:
             continue
-        if address.is_global:
+        if address.is_global and (address.version == 4 or address in _ASSIGNED):
             yield str(address)
+
+
+def _whole_and_named(whole: re.Pattern[str], named: re.Pattern[str], text: str) -> Iterator[str]:
+    """What has the shape of a number by itself, and what is called one."""
+    yield from (match.group() for match in whole.finditer(text))
+    yield from (match.group(1) for match in named.finditer(text))
 
 
 def _digits(text: str) -> str:

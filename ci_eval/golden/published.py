@@ -15,7 +15,7 @@ def _set(words: str) -> frozenset[str]:
 
 _EXAMPLE_DOMAIN = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost)$")
 """RFC 2606 and RFC 6761."""
-_FILE_NAME = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|avif|css|json)$")  # icon@2x.png
+_FILE_NAME = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|avif|css|js|json|txt|pdf|t?gz)$")  # icon@2x.png, pkg@v2.tgz
 _ROLES = _set(
     """abuse accounting admin billing careers compliance contact customerservice datenschutz dpo feedback git hallo
     hello help helpdesk info jobs legal marketing newsletter no-reply noreply notifications office orders postmaster

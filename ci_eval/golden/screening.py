@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ci_eval.errors import InputError
 from ci_eval.golden.personal import WORDS, Finding, Kind, findings
+from ci_eval.golden.plain import plain
 from ci_eval.golden.published import is_nobodys
 from ci_eval.reader import Document
-from ci_eval.text import JSON, visible
+from ci_eval.text import JSON
 
 _MAY_HOLD = re.compile(r"[\d@]|KEY-----")
 _ESCAPED_BLANK = re.compile(r"\\[nrt]")
@@ -39,7 +40,7 @@ REMEDIES: Mapping[Kind, str] = {
 
 def screened(value: JSON) -> list[Finding]:
     """What a row holds of somebody's, under whichever key: each value once."""
-    texts = (text for text in map(visible, _texts(value)) if _MAY_HOLD.search(text))
+    texts = (text for text in map(plain, _texts(value)) if _MAY_HOLD.search(text))
     found = (one for text in texts for one in findings(_with_marked_numbers(text)) if not is_nobodys(one))
     return list(dict.fromkeys(found))
 
@@ -54,13 +55,17 @@ def _texts(value: JSON, key: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _texts(item, name)
-            if isinstance(item, dict | list):
+            if not _is_text(item):
                 yield name
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item, key)
-    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+    elif _is_text(value):
         yield f"{key}: {value}" if key else str(value)
+
+
+def _is_text(value: JSON) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def named(found: Finding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ci_eval.datasets.contamination import strings, words
@@ -21,6 +22,8 @@ _SHORTEST = 4
 _OFTEN = 10
 """A name of a key is taken for a slip where another, nearly the same, is so many times as frequent."""
 _LIKENESS = 0.8
+_MOST_SLIPS = 20
+"""Of one case; where it has more rare keys, those are no slips."""
 
 
 def of_set(cases: Sequence[Placed]) -> Iterator[Finding]:
@@ -124,12 +127,14 @@ def _in_one_cluster(one: Placed, other: Placed) -> bool:
 def _odd_keys(cases: Sequence[Placed]) -> Iterator[Finding]:
     """A key that is misspelt is a key that no scorer looks at."""
     frequent = Counter(key for one in cases for key in _expected(one))
+    usual = {key: count for key, count in frequent.items() if count >= _OFTEN}
+    rare = {key for key, count in frequent.items() if _OFTEN * count <= max(usual.values(), default=0)}
     for one in cases:
         expected = _expected(one)
-        for key in expected:
-            usual = [other for other, count in frequent.items() if count >= _OFTEN * frequent[key]]
-            meant = difflib.get_close_matches(key, [other for other in usual if other not in expected], 1, _LIKENESS)
-            if meant:
+        missing = [key for key in usual if key not in expected]
+        for key in islice((key for key in expected if key in rare), _MOST_SLIPS):
+            known = [other for other in missing if usual[other] >= _OFTEN * frequent[key]]
+            if meant := difflib.get_close_matches(key, known, 1, _LIKENESS):
                 fact = ("expects ", Untrusted(key), ", where other cases have ", Untrusted(meant[0]))
                 yield one.finding("expected-key", "warning", fact, "correct the key")
 

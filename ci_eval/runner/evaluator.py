@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Provider, ProviderError, Reply, Request, Usage
 from ci_eval.records import CellResult, Key, Record, Scoring, kept_calls, kept_output, kept_reason, kept_steps
-from ci_eval.scorers.aside import Aside, Scores
+from ci_eval.scorers.aside import Aside, Promise, Scores
 from ci_eval.scorers.base import Answer, Score
 from ci_eval.scorers.errand import Bill, Errand
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
@@ -46,7 +45,7 @@ class Answered:
     errand: Errand
     scores: Mapping[str, Score] = field(default_factory=dict)
     """By scorer: those that were made at once."""
-    given: Future[Scores] | None = None
+    given: Promise | None = None
     """Those that another process makes."""
 
     def elsewhere(self) -> Scores:
@@ -54,7 +53,7 @@ class Answered:
         if self.given is None:
             return {}
         try:
-            return self.given.result(self.errand.deadline.remaining())
+            return self.given.kept(self.errand.deadline)
         except TimeoutError:
             raise ProviderError(OUT_OF_TIME) from None
 

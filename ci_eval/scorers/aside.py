@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +32,27 @@ _MOST_WAITING = 512
 too much for one."""
 _SEND_SECONDS = 10.0
 """In which an answer is taken; a process that takes none for so long is stuck, and is ended."""
+_OWED_SECONDS = 30.0
+"""In which its scores come, or the same: whoever waits for one answer holds up all that came after it."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """The scores that an answer will have."""
+
+    scores: Future[Scores]
+    end: Callable[[], object]
+    """Gives up the process that owes them."""
+
+    def kept(self, deadline: Deadline) -> Scores:
+        """Raises TimeoutError at the deadline."""
+        try:
+            return self.scores.result(deadline.sooner(_OWED_SECONDS).remaining())
+        except TimeoutError:
+            if deadline.remaining() <= 0:
+                raise
+        self.end()
+        return {}
 
 
 @dataclass
@@ -116,14 +137,14 @@ class Aside:
         named = {one.name: one.policy for one in self.scorers}
         return {name: one.model_dump(mode="json", by_alias=True, exclude_unset=True) for name, one in named.items()}
 
-    def give(self, answer: Answer, case: Case) -> Future[Scores] | None:
-        """The scores that an answer will have; None where they are to be made here."""
+    def give(self, answer: Answer, case: Case) -> Promise | None:
+        """None where its scores are to be made here."""
         taken = self._owed.another() if self._child else None
         if taken is None:
             return None
         number, found = taken
         self._send([number, _answer_json(answer), case.model_dump(mode="json", exclude_defaults=True)])
-        return found
+        return Promise(found, self.end)
 
     def _send(self, what: JSON) -> None:
         """What the process does not take ends it, as whoever waits for it hears."""

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import Answer, Score
 from ci_eval.text import canonical
 
@@ -20,10 +21,13 @@ _MOST = 4096
 """The other side's same answer comes soon after."""
 
 
-def key_of(scorer: str, case: str, answer: Answer, repeat: int) -> bytes:
+def key_of(scorer: str, case: Case, answer: Answer, repeat: int) -> bytes:
+    """`answer` is what the scorer looks at. The case with its contents: a canary, or what people labelled, may be
+    called as a golden case is.
+    """
     calls = [[call.name.reveal(), call.arguments.reveal()] for call in answer.tool_calls]
     steps = [step.reveal() for step in answer.steps]
-    text = canonical([scorer, case, answer.text, calls, steps, repeat])
+    text = canonical([scorer, case.id, case.digest, answer.text, calls, steps, repeat])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 

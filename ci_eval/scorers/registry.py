@@ -99,7 +99,7 @@ class BoundScorer:
         if not isinstance(scoring, Asking):
             return scoring(seen, case)
         assert errand is not None, "the evaluator sends each answer on one"  # noqa: S101
-        key = key_of(self.scorer.name, case.id, seen, errand.repeat)
+        key = key_of(self.scorer.name, case, seen, errand.repeat)
         return self.memory.recall(key, lambda: scoring.score(seen, case, errand))
 
     def takes(self, case: Case, characters: int) -> Cost:

@@ -93,6 +93,28 @@ def test_106_a_pull_request_cannot_lift_the_rule_for_itself(prompt: str, tmp_pat
     refused(repository.gate(), f"{FAQ_GOLDEN}:5", server)
 
 
+def test_106_nor_by_no_longer_naming_what_it_shows(tmp_path: Path, server: OpenAIServer) -> None:
+    """A suite that a pull request removes is judged by main's policy, and shows the pull request's examples."""
+    repository = desk(tmp_path / "desk", server)
+    before, _, after = repository.read(CONFIG).partition("  triage:\n")
+    policy = before + after[after.index("  faq:\n") :]
+    repository.write({CONFIG: policy, SHOTS: FILES[SHOTS] + PERSONAL, TRIAGE_PROMPT: REWORDED})
+    refused(repository.gate(), f"{SHOTS}:2", server)
+
+
+def test_106_an_anchor_that_shows_it_is_not_asked(tmp_path: Path, server: OpenAIServer) -> None:
+    """Its examples are as old as it is; of its cases those of today are asked."""
+    repository = desk(tmp_path / "desk", server, shots=PERSONAL)
+    repository.git("tag", "v1")
+    gate = "    gate: {max_drop: 1"
+    policy = repository.read(CONFIG).replace(gate, "    anchor: {ref: v1, max_drop: 3}\n" + gate, 1)
+    repository.commit({CONFIG: policy, SHOTS: FILES[SHOTS]})
+    repository.write({TRIAGE_PROMPT: REWORDED})
+    ran = repository.gate()
+    assert f"{SHOTS}:1: {TOLD}" in ran.err
+    assert (ran.code, server.calls) == (3, 0)
+
+
 def test_106_the_rule_cannot_be_merged_onto_a_main_that_breaks_it(tmp_path: Path, server: OpenAIServer) -> None:
     repository = desk(tmp_path / "desk", server, pii="", faq=FILES[FAQ_GOLDEN] + CASE)
     repository.write({CONFIG: repository.read(CONFIG) + "pii: refuse\n"})
@@ -134,6 +156,20 @@ def test_106_a_judge_is_not_calibrated_on_it(tmp_path: Path, repo: Repo, monkeyp
         product.write(budget="}\npii: refuse\n#", **{"golden/more.jsonl": f'{{"id": "a", "input": "I am {WHO}"}}\n'})
         (tmp_path / "labels.jsonl").write_text('{"input": "Why?", "output": "Good day!", "label": "pass"}\n')
         ran = ci_eval("judge", "calibrate", str(tmp_path / "labels.jsonl"), "--repo", str(repo.folder), "--quiet")
+    assert (ran.code, server.asked) == (2, [])
+    assert f"golden/more.jsonl:1: {TOLD}" in ran.err
+
+
+def test_106_two_runs_are_not_compared_on_it(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    with ModelServer(behaving(by_greeting)) as server:
+        product = Desk(repo, server, tmp_path / "out")
+        product.write()
+        product.run()
+        server.asked.clear()
+        file = str(product.session().run_file("desk", "run"))
+        product.write(budget="}\npii: refuse\n#", **{"golden/more.jsonl": f'{{"id": "a", "input": "I am {WHO}"}}\n'})
+        ran = ci_eval("judge", "compare", file, file, "--repo", str(repo.folder), "--quiet")
     assert (ran.code, server.asked) == (2, [])
     assert f"golden/more.jsonl:1: {TOLD}" in ran.err
 

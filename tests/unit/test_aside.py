@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import random
+import signal
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,9 @@ from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Reply, Request, ToolCall
 from ci_eval.records import Record
 from ci_eval.runner.evaluator import Answered, Evaluator
+from ci_eval.scorers import aside as scoring
 from ci_eval.scorers import registry
-from ci_eval.scorers.aside import Aside
+from ci_eval.scorers.aside import Aside, Promise
 from ci_eval.scorers.errand import Errand
 from ci_eval.text import Untrusted
 
@@ -135,7 +137,7 @@ def test_an_answer_whose_scores_do_not_come_in_time_is_lost_and_paid() -> None:
     [job, *_] = asking.jobs([case("c1", expected={"reply": "yes"})], 1)
     begun = asking.begin(job, Deadline.after(PATIENT))
     assert isinstance(begun, Answered)
-    record = asking.finish(replace(begun, given=Future(), errand=Errand(0, Deadline.after(0))))
+    record = asking.finish(replace(begun, given=Promise(Future(), bool), errand=Errand(0, Deadline.after(0))))
     assert (record.lost, record.error, record.tokens_in) == (True, Untrusted("the budget of time ran out"), 7)
 
 
@@ -157,6 +159,18 @@ def test_few_answers_start_no_process() -> None:
     aside = Aside.of(_asking().scorers.shared)
     aside.expect(20)
     assert not aside.started
+
+
+def test_a_process_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each answer that came after the one it is stuck at would wait, and be lost at the deadline."""
+    alone = _asking()
+    before = _children()
+    asking, aside = _beside(alone)
+    (worker,) = _children() - before
+    monkeypatch.setattr(scoring, "_OWED_SECONDS", 0.5)
+    os.kill(int(worker), signal.SIGSTOP)
+    assert _told(answers(asking, CASES)) == _told(answers(alone, CASES))
+    assert not aside.open
 
 
 def test_the_process_ends_with_its_object() -> None:

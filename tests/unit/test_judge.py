@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from judged import CANARIES, CASES, RUBRIC, Desk, behaving, by_greeting, cell, is_judge, ruling, said, the_answer
+from judged import CANARIES, CASES, KEYS, RUBRIC, Desk, behaving, by_greeting, cell, is_judge, ruling, said, the_answer
 from making import case, golden, held, resources, scorer_set
 from model_server import Answer, Asked, ModelServer
 from repo import Repo
 
+from ci_eval import config as configs
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, InputError
+from ci_eval.evaluation.suite import Suite
 from ci_eval.plan.subset import Cost
 from ci_eval.providers.base import Message, Reply, Usage
+from ci_eval.reader import Document, validate
+from ci_eval.records import Record
 from ci_eval.report.markdown import comment
 from ci_eval.report.model import build
 from ci_eval.runner.cache import ResponseCache
@@ -394,3 +398,46 @@ def test_repeats_of_main_draw_the_judge_anew(desk: Desk) -> None:
     desk.run(repeats=3)
     assert len(desk.judged()) == 3 * CASES
     assert {the_answer(asked) for asked in desk.server.asked if is_judge(asked)} == {"Good day! The parcel comes."}
+
+
+# --- what is remembered -----------------------------------------------------------------------------------------------
+
+SCORED = {"case": "c1", "request": "0" * 64, "output": "Good day."}
+STEP = {"tool": "write", "reply": "Good day."}
+
+
+def a_stored_verdict(**different: Any) -> Record:
+    cell = {"scorer": "judge", "dimension": "output_quality", "score": 0, "passed": False, "reason": "as stored"}
+    return validate(Record, Document("run.jsonl", {**SCORED, "cells": [cell], **different}))
+
+
+@pytest.mark.parametrize("keys", ["", ", step: {tool: write}"])
+def test_what_main_s_stored_answers_were_judged_is_not_asked_again(desk: Desk, keys: str) -> None:
+    """Of a pipeline, about the step that is judged."""
+    desk.write(keys=keys)
+    suite = Suite.load(configs.load(desk.main), desk.main, "desk")
+    suite.know([a_stored_verdict(steps=[STEP])])
+    (judge,) = suite.judges(KEYS)
+    answer = Said("Good day.", steps=(Untrusted(STEP),))
+    score = judge.score(answer, suite.golden.cases["c1"], Errand(0, Deadline.after(60)))
+    assert (score.reason, desk.judged()) == (Untrusted("as stored"), [])
+
+
+@pytest.mark.parametrize("stored", [{"finish": "length"}, {"repeat": 1}, {"case": "c2"}, {"output": "Good night."}])
+def test_no_other_verdict_stands_for_one(desk: Desk, stored: dict[str, Any]) -> None:
+    """An answer that was cut off failed unread: the same words, when they are all, were never judged."""
+    desk.write()
+    suite = Suite.load(configs.load(desk.main), desk.main, "desk")
+    suite.know([a_stored_verdict(**stored)])
+    (judge,) = suite.judges(KEYS)
+    assert judge.score(Said("Good day."), suite.golden.cases["c1"], Errand(0, Deadline.after(60))).passed
+    assert len(desk.judged()) == 1
+
+
+def test_a_case_that_is_called_as_another_has_its_own_verdict(desk: Desk) -> None:
+    """Canaries are numbered, and nothing keeps a golden case from having such a name."""
+    desk.write()
+    (judge,) = Suite.load(configs.load(desk.main), desk.main, "desk").judges(KEYS)
+    for expected in ("a parcel", "a letter", "a parcel"):
+        judge.score(Said("Good day."), case("canary-1", expected=expected), Errand(0, Deadline.after(60)))
+    assert len(desk.judged()) == 2

@@ -43,6 +43,15 @@ def kinds(value: Any) -> list[Kind]:
         ("2a01:4f8:c17:b0f::2", "ip"),
         (KEY, "key"),
         ("-----BEGIN RSA " + "PRIVATE KEY-----", "key"),
+        ("jörg.müller@bücher.de", "email"),
+        ("иван@почта.рф", "email"),
+        ("写信给anna.berg@gmx.net谢谢", "email"),
+        ("0049 171 9302415", "phone"),
+        ('"Telefonnummer": "0171 9302415"', "phone"),
+        ("(415)867-5309", "phone"),
+        ("my SSN is 402 58 1937", "ssn"),
+        (ACCOUNT.lower(), "iban"),
+        (ACCOUNT.replace(" ", "-"), "iban"),
     ],
 )
 def test_what_is_somebodys_is_found_wherever_it_stands(text: str, kind: Kind) -> None:
@@ -56,6 +65,34 @@ def test_what_is_somebodys_is_found_wherever_it_stands(text: str, kind: Kind) ->
         {"input": "\u200b".join(text)},
     ]
     assert [kinds(row) for row in rows] == [[kind]] * len(rows)
+
+
+HYPHENS, BLANKS = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "\u00a0\u2007\u2009\u202f\u3000"
+WIDE = {code: code + 0xFEE0 for code in range(ord("!"), ord("~"))}
+ARABIC = {ord("0") + digit: 0x0660 + digit for digit in range(10)}
+
+
+@pytest.mark.parametrize(
+    "text", [CARD, ACCOUNT, "+49 171-930-2415", "(415) 867-5309", "402-58-1937", "anna.berg@gmx.net"]
+)
+def test_it_is_found_however_its_signs_are_written(text: str) -> None:
+    """As models write them, web pages, and editors that mean well."""
+    rows = [
+        *(text.replace("-", hyphen) for hyphen in HYPHENS),
+        *(text.replace(" ", blank) for blank in BLANKS),
+        text.replace(" ", "&nbsp;").replace("@", "&#64;").replace("-", "&#x2d;").replace("+", "&plus;"),
+        text.replace("@", "&commat;").replace("+", "&#43;"),
+        text.replace("@", "%40").replace("+", "%2B"),
+        text.replace("@", "\\u0040").replace("+", "\\\\u002b"),
+        text.translate(WIDE),
+        text.translate(ARABIC),
+    ]
+    assert [screened(row) for row in rows] == [screened(text)] * len(rows)
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, [], {}, [None]])
+def test_a_key_is_read_whatever_its_value_is(value: Any) -> None:
+    assert kinds({"expected": {"anna.berg@gmx.net": value}}) == ["email"]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +134,14 @@ NOBODYS = [
     "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "550e8400-e29b-41d4-a716-446655440000",
     "3.14159265358979 and 1,234,567 pieces for $12.50",
+    "batch sizes 128 256 512 1024 2048 and 100 20 3000",
+    "at +48.137154, +11.576124",
+    "Mozilla/5.0 Chrome/120.0.0.0 Safari/537.36",
+    "3::4, 10:20:30::40 and Cafe::Bad",
+    "pkg@v1.2.3.tgz",
+    "m² 5³ ½ ①②③④⑤⑥⑦⑧⑨",
+    "de12 with a few words that are none",
+    "000049171930241 and 0049171930",
 ]
 
 
