@@ -39,7 +39,6 @@ from ci_eval.github.main_runs import MainRuns
 from ci_eval.github.publish import Marker, config_id, cost, posting, upsert_comment, write_outputs, write_summary
 from ci_eval.github.queue import GroupReview
 from ci_eval.github.workplace import Connect, Workplace
-from ci_eval.outcome.acceptance import Acceptance
 from ci_eval.outcome.model import Called, GateOutcome, Reason, SuiteOutcome
 from ci_eval.purse import Purse
 from ci_eval.reader import write_file
@@ -133,24 +132,18 @@ class _Job:
         """Judge one pull request and answer it, also when it cannot be judged. A merge group has no number."""
         out, acceptance = self.place.fresh_folder(), None
         try:
-            acceptance = review.before()
-            outcome = self._prepared(choose(), out, terms, pull=review.number, whole=review.whole).run()
-        except CiEvalError as raised:
-            error = terms.explain(raised)
-            self.place.tell_error(error)
-            outcome = _stopped(error, review.head_sha)
+            try:
+                acceptance = review.before()
+                outcome = self._prepared(choose(), out, terms, pull=review.number, whole=review.whole).run()
+            except CiEvalError as raised:
+                error = terms.explain(raised)
+                self.place.tell_error(error)
+                outcome = _stopped(error, review.head_sha)
+            outcome = review.after(outcome, acceptance)  # a queue may judge once more what was accepted
         except KeyboardInterrupt:  # there are some seconds; whoever asks to end again is obeyed at once
-            self._answer(_not_judged("cancelled", review.head_sha), review, acceptance, out)
+            self._publish(review.after(_not_judged("cancelled", review.head_sha), acceptance), review, out)
             raise
-        return self._answer(outcome, review, acceptance, out)
-
-    def _answer(
-        self, outcome: GateOutcome, review: PullReview | GroupReview, acceptance: Acceptance | None, out: Path
-    ) -> int:
-        attempt = self.place.environment.run_attempt
-        called: Called = "this PR" if review.number else "this group"
-        outcome = replace(review.after(outcome, acceptance), attempt=attempt, called=called)
-        self._publish(outcome, review.number, review.head_sha, out)
+        self._publish(outcome, review, out)
         return outcome.exit_code
 
     def _prepared(
@@ -182,28 +175,31 @@ class _Job:
 
     # --- the pull request is answered ---------------------------------------------------------------------------------
 
-    def _publish(self, outcome: GateOutcome, number: int | None, head_sha: str, out: Path) -> None:
+    def _publish(self, judged: GateOutcome, review: PullReview | GroupReview, out: Path) -> None:
+        called: Called = "this PR" if review.number else "this group"
+        outcome = replace(judged, attempt=self.place.environment.run_attempt, called=called)
         report = build(outcome)
         for path in (*(out / "report" / name for name in REPORT_FILES.values()), *self.reports):
             write_file(path, of_gate(outcome, form_of(path)).encode())
         self.place.annotate(_annotations(outcome))
         self.place.tell(write_summary(self.place.environment.summary_path, summary(report)))
-        stands = outcome.reason != "superseded"  # the newer head's run has the comment
-        url = self._comment(comment(report), outcome, number, head_sha) if number and stands else None
+        url = self._comment(comment(report), outcome, review)
         self.place.tell(write_outputs(self.place.environment.output_path, self._outputs(outcome, out, url)))
         click.echo(f"ci-eval: {outcome.verdict}")
 
-    def _comment(self, body: str, outcome: GateOutcome, number: int, head_sha: str) -> str | None:
+    def _comment(self, body: str, outcome: GateOutcome, review: PullReview | GroupReview) -> str | None:
         environment = self.place.environment
+        if review.number is None or outcome.reason == "superseded":  # the newer head's run has the comment
+            return None
         if environment.token is None:
             self.place.tell("no github-token, so no comment was posted; the verdict stands, and is in the summary")
             return None
         own = config_id(environment.workflow, environment.inputs.config)
-        marker = Marker(own, head_sha, environment.run_id, environment.run_attempt)
+        marker = Marker(own, review.head_sha, environment.run_id, environment.run_attempt)
         relevant = outcome.reason not in {"nothing relevant changed", "only policy changed"}
         how = posting(environment.inputs.comment, relevant=relevant, green=outcome.verdict is Verdict.PASS)
         with self.place.github() as github:
-            posted = upsert_comment(github, number, body, marker, how)
+            posted = upsert_comment(github, review.number, body, marker, how)
         self.place.tell(posted.warning)
         return posted.url
 

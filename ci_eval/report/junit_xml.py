@@ -7,9 +7,9 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ci_eval.reader import MIB
@@ -79,16 +79,30 @@ def to_xml(suites: Sequence[TestSuite]) -> str:
 
 
 def _that_fit(suites: Sequence[TestSuite]) -> list[TestSuite]:
-    """Whole tests, the most telling ones first: the very first, which may be the verdict, then what is in trouble."""
+    """Whole tests, the most telling ones first and the suites in turn; of each suite one, or it would look clean."""
+    places = [place for number, suite in enumerate(suites) for place in _by_rank(number, suite)]
     kept: list[set[int]] = [set() for _ in suites]
-    places = [(number, index) for number, suite in enumerate(suites) for index in range(len(suite.tests))]
     room = _ROOM
-    for number, index in sorted(places, key=lambda place: (place != (0, 0), _rank(suites[place[0]].tests[place[1]]))):
-        room -= len(tostring(_test(suites[number].tests[index]), encoding="utf-8"))
-        if room < 0:
+    for place in sorted(places, key=lambda place: (place.turn > 0, place.rank, place.turn)):
+        room -= len(tostring(_test(suites[place.suite].tests[place.test]), encoding="utf-8"))
+        if room < 0 and place.turn:
             break
-        kept[number].add(index)
+        kept[place.suite].add(place.test)
     return [_only(suite, indices) for suite, indices in zip(suites, kept, strict=True)]
+
+
+class _Place(NamedTuple):
+    """A test among all: how telling it is, and where it comes among those of its suite, the most telling first."""
+
+    rank: int
+    turn: int
+    suite: int
+    test: int
+
+
+def _by_rank(number: int, suite: TestSuite) -> Iterator[_Place]:
+    ranked = sorted((_rank(test), index) for index, test in enumerate(suite.tests))
+    yield from (_Place(rank, turn, number, index) for turn, (rank, index) in enumerate(ranked))
 
 
 def _rank(test: Test) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -290,6 +292,27 @@ def test_both_judgements_of_a_queue_pay_from_one_purse(hub: Hub, capsys: pytest.
     assert job.code == 1
     assert hub.model.calls - before <= 60
     assert "what was accepted was not clear when judged again" in job.summary
+
+
+def test_a_queue_that_is_cancelled_while_it_judges_again_says_so(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    accepted(hub, capsys)
+    base = hub.push_main(more_golden(hub, ONE_MORE_INVOICE))
+    hub.merge()
+    hub.api.requests.clear()
+    main_thread = threading.main_thread().ident
+    assert main_thread
+
+    def cancelled_after_the_pull_request_was_read(asked: Asked) -> Answer:
+        if hub.api.requests:
+            hub.api.requests.clear()
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        return answers(asked)
+
+    hub.model.behaviour = cancelled_after_the_pull_request_was_read
+    job = hub.merge_group(capsys, base)
+
+    assert (job.code, job.outputs["verdict"]) == (130, "inconclusive")
+    assert job.summary.startswith("### ⚠️ Inconclusive: the run was cancelled before it could judge")
 
 
 def test_a_drop_in_another_dimension_is_not_accepted_by_the_way(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

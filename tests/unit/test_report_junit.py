@@ -201,5 +201,18 @@ def test_what_failed_goes_last_and_the_verdict_never(monkeypatch: pytest.MonkeyP
     assert all(not test.is_passed for test in cases)
 
 
+def test_no_suite_looks_clean_because_others_had_all_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them fails; the last two have one case each that does."""
+    first, *others = (suite(comparison(some(size, broke=broke)), suite=name) for name, size, broke in _SUITES)
+    _, *found = _cut(outcome(first, *others), 3000, monkeypatch)
+    assert [one.name for one in found] == [name for name, _, _ in _SUITES]
+    assert all(one.failures for one in found)
+    _, *alone = _cut(outcome(first, *others), 1, monkeypatch)
+    assert [(one.tests, one.failures) for one in alone] == [(1, 1)] * len(_SUITES)
+
+
+_SUITES = (("many", 300, 200), ("few", 40, 1), ("last", 40, 1))
+
+
 def test_a_large_golden_set_has_room_for_every_case() -> None:
     assert len(by_name(outcome(suite(comparison(some(5000, broke=100)))))) == 5000
