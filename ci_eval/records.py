@@ -17,9 +17,9 @@ from pydantic import AfterValidator, Field
 
 from ci_eval.errors import InputError
 from ci_eval.golden.cases import CaseId
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.providers.base import ToolCall
 from ci_eval.reader import MIB, Document, Strict, appending, read_file, read_jsonl, validate, write_file, wrong
-from ci_eval.standing import Standing
 from ci_eval.text import Untrusted, canonical, shorten
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -209,7 +209,7 @@ class Header(Strict):
     shard: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$")] | None = None
     """Which part of the golden set this is, as in `2/4`; None: all of it."""
     fingerprint: Fingerprint
-    judges: list[Standing] | None = None
+    judges: list[JudgeAgreement] | None = None
     """Its scorers that are models, and how far they agree with people; None in a file that says nothing of them."""
 
 

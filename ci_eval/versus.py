@@ -15,8 +15,8 @@ from ci_eval.comparison import Effect
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.figures.counted import Counted, Score, Tally
 from ci_eval.figures.traffic import interval
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.records import Record
-from ci_eval.standing import Standing
 from ci_eval.stats import mid_p, points
 from ci_eval.verdict import Verdict, worst
 
@@ -130,7 +130,7 @@ class Versus:
         return bool(self.base.lost or self.candidate.lost or torn or self.vanished)
 
     @property
-    def judges(self) -> tuple[Standing, ...]:
+    def judges(self) -> tuple[JudgeAgreement, ...]:
         """Of both runs, as each was made; once where both say the same."""
         every = [judge for side in (self.base, self.candidate) for judge in side.header.judges or ()]
         return tuple(judge for place, judge in enumerate(every) if judge not in every[:place])

@@ -170,7 +170,7 @@ class Judgement:
             edits=edits,
             new_cases=new_cases,
             leaks=leaks,
-            judges=tuple(suite.standings),
+            judges=tuple(suite.judge_agreements),
             warnings=(*warnings, *about_judges, *explain.about_base(prepared.objection, confirmation.drifted)),
             base_header=first.headers["base"],
             repeatable=all(header.deterministic for header in first.headers.values()),

@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "runner figures verdict",
         "targets baseline comparison",
         "scorers records datasets prices",
-        "changes providers standing",
+        "changes providers judge_agreement",
         "config golden sides",
         "transport snapshot",
         "git reader origin secrets plan",

@@ -1,4 +1,7 @@
-"""How far a judge agrees with people, as a run carries it with its records: counts, from which readers compute."""
+"""How far an LLM judge agrees with people, as it is stored in the header of a run file.
+
+Only counts are stored; `figures/agreement.py` computes agreement, kappa and the rest from them.
+"""
 
 from __future__ import annotations
 
@@ -25,26 +28,26 @@ _PAIR = Field(min_length=2, max_length=2)
 TwoByTwo = Annotated[list[Annotated[list[_Count], _PAIR]], _PAIR]
 
 
-class Tables(Strict):
-    """Labels of one criterion, or of all together. Rows are people's word, columns the judge's, from bad to good."""
+class AgreementTables(Strict):
+    """How often people and the judge said what: rows are people's labels, columns the judge's, from bad to good."""
 
     table: Table
     passes: TwoByTwo
-    """The same as fail and pass."""
+    """The same counts with every label reduced to fail or pass."""
     people: Table | None = None
-    """Two people about the same answers: rows one, columns the other."""
+    """What two people said of the same answers: rows one person, columns the other."""
 
 
-class Standing(Strict):
-    """One judge, and what was known of it when the run was made."""
+class JudgeAgreement(Strict):
+    """One judge, and what was known of its agreement with people when the run was made."""
 
     scorer: Untrusted
     dimension: Untrusted
     model: Untrusted
-    """Who judges."""
+    """The model that judges."""
     answers: Annotated[int, Field(ge=1)] | None = None
-    """Labelled answers that it was compared about; None where it was never compared with people."""
-    compared: dict[_Criterion, Tables] = Field(default_factory=dict)
+    """How many labelled answers it was compared on; None where it was never compared with people."""
+    compared: dict[_Criterion, AgreementTables] = Field(default_factory=dict)
     """By criterion, and `overall`."""
     stale: Stale | None = None
-    """What changed since; None where the comparison holds."""
+    """What changed since the comparison; None where it still holds."""
