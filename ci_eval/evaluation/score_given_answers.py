@@ -1,4 +1,4 @@
-"""Known answers scored within a job: by its deadline, on its purse, and shown as they come in."""
+"""Score answers that exist already, under the deadline, the budget and the progress display of a session."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.plan.subset import NOTHING
 from ci_eval.records import Record
+from ci_eval.runner.given_answers import GivenAnswer, evaluator_for, jobs
 from ci_eval.runner.pool import run_all
-from ci_eval.runner.recital import Given, jobs, reciting
 from ci_eval.scorers.registry import BoundScorer
 
 
-def recite(
-    bound: BoundScorer, suite: Suite, session: Session, given: Sequence[Given], repeat: int, what: str
+def score_given(
+    bound: BoundScorer, suite: Suite, session: Session, given: Sequence[GivenAnswer], repeat: int, what: str
 ) -> dict[str, Record]:
-    """A record by case; none of what was not begun for want of money."""
-    evaluator = reciting(bound, given, suite.concurrency_of(bound.scorer))
+    """One record by case. A case that was not begun because the budget or the time ran out has none.
+
+    `what` says on the progress display what is scored.
+    """
+    evaluator = evaluator_for(bound, given, suite.concurrency_of(bound.scorer))
     found: dict[str, Record] = {}
 
     def seen(_: int, record: Record) -> None:

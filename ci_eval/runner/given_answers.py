@@ -1,4 +1,7 @@
-"""Answers that are there already, scored as if a target had just given them: canaries, and what people labelled."""
+"""Answers that exist already, scored as if a target had just given them.
+
+They are a judge's canaries, answers that people labelled, and the stored answers of two runs.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from ci_eval.text import JSON, Untrusted
 
 
 @dataclass(frozen=True)
-class Recital:
-    """Both target and provider: it says what it was given, for nothing."""
+class GivenAnswers:
+    """Target and provider in one: it answers each case with the answer that it was made with, at no cost."""
 
     answers: Mapping[str, str]
-    """By case."""
+    """By case id."""
     lane: str = "given answers"
     prompt: Prompt | None = None
     digest: str = ""
@@ -41,30 +44,30 @@ class Recital:
 
 
 @dataclass(frozen=True)
-class Given:
-    """One answer to one case: of what the scorer looks at, as much as it looks at."""
+class GivenAnswer:
+    """One answer to one case, cut down to the part (field or step) that the scorer looks at."""
 
     case: Case
     answer: str
 
 
-def reciting(bound: BoundScorer, given: Iterable[Given], concurrency: int) -> Evaluator:
-    """Known answers, each of a case of its own, under one scorer."""
+def evaluator_for(bound: BoundScorer, given: Iterable[GivenAnswer], concurrency: int) -> Evaluator:
+    """An evaluator that scores these answers, each of another case, by one scorer."""
     policy = bound.scorer.policy
-    recital = Recital({one.case.id: as_text(holding(policy.field, one.answer)) for one in given})
+    known = GivenAnswers({one.case.id: as_text(holding(policy.field, one.answer)) for one in given})
     scorer = replace(bound.scorer, policy=policy.model_copy(update={"step": None}))
     by_name = {scorer.name: replace(bound, scorer=scorer)}
-    return Evaluator(recital, recital, ScorerSet((scorer,), {}), by_name, concurrency, lambda _: Decimal(0))
+    return Evaluator(known, known, ScorerSet((scorer,), {}), by_name, concurrency, lambda _: Decimal(0))
 
 
 def part_of(field: str | None, written: str) -> str:
-    """What is looked at of an answer that somebody wrote down: its field, where it is there, or else all of it."""
+    """The part of a written answer that a scorer looks at: its field where the answer has it, else the whole."""
     found = Answer(written).field(field)
     return written if found is MISSING else as_text(found)
 
 
 def part_recorded(policy: ScorerPolicy, record: Record) -> str | None:
-    """The same of a stored answer; None where it has nothing that could be looked at."""
+    """The part of a stored answer that a scorer looks at; None where the answer does not have it."""
     if record.output is None:
         return None
     seen = policy.looked_at(Answer(record.output.text(), steps=tuple(record.steps)))
@@ -74,7 +77,7 @@ def part_recorded(policy: ScorerPolicy, record: Record) -> str | None:
 
 
 def holding(field: str | None, part: str) -> JSON:
-    """A value whose field this is; without a field, itself."""
+    """The inverse of reading a field: nested objects with `part` at the dotted path `field`, or `part` itself."""
     whole: JSON = part
     for name in reversed(field.split(".") if field else ()):
         whole = {name: whole}
@@ -82,10 +85,10 @@ def holding(field: str | None, part: str) -> JSON:
 
 
 def with_reference(case: Case, path: str | None, reference: str) -> Case:
-    """A case whose reference answer, which stands at this path of what it expects, somebody wrote down."""
+    """The case with this reference answer at the dotted path `path` of its `expected`."""
     expected = Untrusted(holding(path, part_of(path, reference)))
     return case.model_copy(update={"expected": expected})
 
 
-def jobs(given: Iterable[Given], repeat: int) -> list[Job]:
+def jobs(given: Iterable[GivenAnswer], repeat: int) -> list[Job]:
     return [Job(one.case, repeat) for one in given]
