@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "lint",
         "judgement report starting",
         "outcome",
-        "evaluation versus",
+        "evaluation compare_runs",
         "naive",
         "runner figures verdict",
         "targets baseline comparison",

@@ -1,7 +1,8 @@
-"""Two runs compared from their files alone: what the cases that both have say, and what the others would change. Pure.
+"""Two run files compared without asking a model, for `ci-eval compare`. Pure.
 
-Nothing can be asked again here, so this informs; the gate decides. A run file holds no weights: every cell counts the
-same. Where a case was asked several times, a cell's score is the share of its answers that passed.
+Nothing can be asked again here, so this informs; only the gate confirms changes, and decides. A run file holds no
+weights: every cell counts the same. Where a case was asked several times, a cell's score is the share of its answers
+that passed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fractions import Fraction
 
 from ci_eval.comparison import Effect
 from ci_eval.errors import Inconclusive, InputError
-from ci_eval.figures.counted import Counted, Score, Tally
+from ci_eval.figures.counted_run import CountedRun, PassCount, ScoreKey
 from ci_eval.figures.traffic import interval
 from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.records import Record
@@ -30,8 +31,8 @@ class CellChange:
     case: str
     scorer: str
     dimension: str
-    base: Tally
-    candidate: Tally
+    base: PassCount
+    candidate: PassCount
 
     @property
     def gain(self) -> Fraction:
@@ -84,7 +85,10 @@ class DimensionChange:
         return self.change < 0 and (self.repeatable or (self.worse > self.better and self.p <= _LEVEL))
 
     def verdict(self, limit: Fraction) -> Verdict:
-        """A regression even if what is missing had not changed; open where the drop may be chance."""
+        """Whether it fell by `limit` points or more; inconclusive where that may be chance.
+
+        The drop has to reach the limit even when every missing cell is taken as unchanged.
+        """
         unchanged = self.change * self.cells / (self.cells + self.missing)
         if -unchanged >= limit and self.fell:
             return Verdict.REGRESSION
@@ -101,11 +105,11 @@ class Extra:
 
 
 @dataclass(frozen=True)
-class Versus:
-    """A candidate beside base."""
+class RunComparison:
+    """A candidate's run compared with base's."""
 
-    base: Counted
-    candidate: Counted
+    base: CountedRun
+    candidate: CountedRun
     shared: tuple[str, ...]
     """Cases that both runs have, by id."""
     dimensions: tuple[DimensionChange, ...]
@@ -114,10 +118,10 @@ class Versus:
     better: tuple[CaseChange, ...]
     only_base: Extra
     only_candidate: Extra
-    strangers: tuple[tuple[Score, ...], tuple[Score, ...]]
+    strangers: tuple[tuple[ScoreKey, ...], tuple[ScoreKey, ...]]
     """What shared cases were scored by on one side alone: base's, then the candidate's."""
     rewritten: tuple[str, ...]
-    """Shared cases that were sent another request although prompt and model are the same."""
+    """Shared cases whose request differs although prompt and model are the same."""
 
     @property
     def another_golden_set(self) -> bool:
@@ -142,12 +146,12 @@ class Versus:
         return tuple(sorted({dimension for _, dimension in self.strangers[0]} - known))
 
     def verdict(self, limit: Fraction) -> Verdict:
-        """Whether any dimension fell by so many points or more. What has holes does not pass."""
+        """Whether any dimension fell by `limit` points or more. A comparison with holes never passes."""
         found = [one.verdict(limit) for one in self.dimensions]
         return worst([*found, Verdict.INCONCLUSIVE] if self.holes else found)
 
 
-def compare(base: Counted, candidate: Counted) -> Versus:
+def compare(base: CountedRun, candidate: CountedRun) -> RunComparison:
     """Raises InputError for runs of two suites, and Inconclusive where they share no score."""
     if base.header.suite != candidate.header.suite:
         problem = f"is a run of suite {candidate.header.suite}, and {base.file} of suite {base.header.suite}"
@@ -159,7 +163,7 @@ def compare(base: Counted, candidate: Counted) -> Versus:
     worse, better = (
         tuple(_changed([cell for cell in cells if sign * cell.gain > 0], base, candidate)) for sign in (-1, 1)
     )
-    return Versus(
+    return RunComparison(
         base=base,
         candidate=candidate,
         shared=tuple(shared),
@@ -173,13 +177,13 @@ def compare(base: Counted, candidate: Counted) -> Versus:
     )
 
 
-def _cells(case: str, base: Counted, candidate: Counted) -> Iterator[CellChange]:
+def _cells(case: str, base: CountedRun, candidate: CountedRun) -> Iterator[CellChange]:
     mine, theirs = base.cells[case], candidate.cells[case]
     for score in sorted(mine.keys() & theirs.keys()):
         yield CellChange(case, *score, mine[score], theirs[score])
 
 
-def _missing(shared: Iterable[str], base: Counted, candidate: Counted) -> Counter[str]:
+def _missing(shared: Iterable[str], base: CountedRun, candidate: CountedRun) -> Counter[str]:
     """By dimension."""
     sides = ((base, candidate), (candidate, base))
     return Counter(
@@ -192,7 +196,7 @@ def _missing(shared: Iterable[str], base: Counted, candidate: Counted) -> Counte
 
 
 def _dimensions(
-    cells: Iterable[CellChange], missing: Mapping[str, int], base: Counted, candidate: Counted
+    cells: Iterable[CellChange], missing: Mapping[str, int], base: CountedRun, candidate: CountedRun
 ) -> Iterator[DimensionChange]:
     repeatable = base.header.deterministic and candidate.header.deterministic
     by_name = defaultdict[str, list[CellChange]](list)
@@ -226,7 +230,7 @@ def _mean(rates: Sequence[Fraction]) -> Fraction:
     return points(sum(rates, Fraction(0)) / len(rates))
 
 
-def _changed(cells: Iterable[CellChange], base: Counted, candidate: Counted) -> list[CaseChange]:
+def _changed(cells: Iterable[CellChange], base: CountedRun, candidate: CountedRun) -> list[CaseChange]:
     by_case = defaultdict[str, list[CellChange]](list)
     for cell in cells:
         by_case[cell.case].append(cell)
@@ -239,7 +243,7 @@ def _changed(cells: Iterable[CellChange], base: Counted, candidate: Counted) -> 
     ]
 
 
-def _showing(side: Counted, cell: CellChange, passed: bool) -> Record:
+def _showing(side: CountedRun, cell: CellChange, passed: bool) -> Record:
     """The first answer to a case with a cell that came out so."""
     wanted = (cell.scorer, cell.dimension)
     return next(
@@ -249,7 +253,7 @@ def _showing(side: Counted, cell: CellChange, passed: bool) -> Record:
     )
 
 
-def _extra(mine: Counted, other: Counted, shared: Iterable[tuple[str, Fraction]]) -> Extra:
+def _extra(mine: CountedRun, other: CountedRun, shared: Iterable[tuple[str, Fraction]]) -> Extra:
     names = sorted(mine.cases.keys() - other.cases.keys())
     before, more = defaultdict[str, list[Fraction]](list), defaultdict[str, list[Fraction]](list)
     for dimension, rate in shared:
@@ -264,12 +268,12 @@ def _extra(mine: Counted, other: Counted, shared: Iterable[tuple[str, Fraction]]
     return Extra(tuple(names), tuple(effects))
 
 
-def _strangers(shared: Iterable[str], mine: Counted, other: Counted) -> tuple[Score, ...]:
+def _strangers(shared: Iterable[str], mine: CountedRun, other: CountedRun) -> tuple[ScoreKey, ...]:
     found = {score for case in shared if other.cells[case] for score in mine.cells[case].keys() - other.cells[case]}
     return tuple(sorted(found))
 
 
-def _rewritten(shared: Iterable[str], base: Counted, candidate: Counted) -> Iterator[str]:
+def _rewritten(shared: Iterable[str], base: CountedRun, candidate: CountedRun) -> Iterator[str]:
     """With the same prompt and model only the case itself can change what is sent."""
     if base.header.fingerprint.target == candidate.header.fingerprint.target:
         yield from (case for case in shared if base.cases[case][0].request != candidate.cases[case][0].request)

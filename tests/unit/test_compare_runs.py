@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import cell, fingerprint, header, record
 
+from ci_eval.compare_runs import RunComparison, compare
 from ci_eval.comparison import Effect
 from ci_eval.errors import Inconclusive, InputError
-from ci_eval.figures.counted import counted
+from ci_eval.figures.counted_run import counted
 from ci_eval.records import Record, Run
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
-from ci_eval.versus import Versus, compare
 
 ONE_POINT = Fraction(1)
 Passes = Mapping[str, Sequence[bool | None]]
@@ -40,11 +40,11 @@ def run_of(passes: Passes, **different: Any) -> Run:
     return Run(header(repeats=max((len(one) for one in passes.values()), default=1), **different), tuple(records))
 
 
-def beside(base: Run, candidate: Run) -> Versus:
+def beside(base: Run, candidate: Run) -> RunComparison:
     return compare(counted("base.jsonl", base), counted("candidate.jsonl", candidate))
 
 
-def cases(*, broke: int = 0, repaired: int = 0, same: int = 0, **different: Any) -> Versus:
+def cases(*, broke: int = 0, repaired: int = 0, same: int = 0, **different: Any) -> RunComparison:
     kinds = [(True, False)] * broke + [(False, True)] * repaired + [(True, True)] * same
     sides = [{f"c{number:04}": [kind[side]] for number, kind in enumerate(kinds)} for side in (0, 1)]
     return beside(*(run_of(side, **different) for side in sides))
@@ -55,7 +55,7 @@ answers = st.lists(st.sampled_from([True, True, False, None]), min_size=2, max_s
 runs = st.dictionaries(names, answers, min_size=1).map(run_of)
 
 
-def compared(base: Run, candidate: Run) -> Versus | None:
+def compared(base: Run, candidate: Run) -> RunComparison | None:
     """None where the two share nothing."""
     try:
         return beside(base, candidate)
@@ -250,7 +250,7 @@ def test_a_rewritten_request_shows_where_the_prompt_is_the_same() -> None:
         (cases(broke=2, same=298, deterministic=True), Verdict.PASS),
     ],
 )
-def test_only_a_drop_that_is_no_chance_is_a_regression(found: Versus, expected: Verdict) -> None:
+def test_only_a_drop_that_is_no_chance_is_a_regression(found: RunComparison, expected: Verdict) -> None:
     """A model that repeats itself makes none."""
     assert found.verdict(ONE_POINT) is expected
 

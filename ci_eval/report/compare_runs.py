@@ -1,4 +1,4 @@
-"""Runs side by side: which facts are told, in which order, in which words. Pure."""
+"""The report of `ci-eval compare`: which facts are told of compared runs, in which order, in which words. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ci_eval.figures.counted import Counted, Score, Tally
+from ci_eval.compare_runs import CaseChange, CellChange, DimensionChange, Extra, RunComparison
+from ci_eval.figures.counted_run import CountedRun, PassCount, ScoreKey
 from ci_eval.records import Record
 from ci_eval.report.cases import effect_text, ids
 from ci_eval.report.document import (
@@ -31,7 +32,6 @@ from ci_eval.report.judges import about
 from ci_eval.report.numbers import between, decimal, digits_for, faithful, plain, points, signed
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict, worst
-from ci_eval.versus import CaseChange, CellChange, DimensionChange, Extra, Versus
 
 _ANSWER = Noun("answer", "answers")
 _DIMENSION = Noun("dimension", "dimensions")
@@ -44,13 +44,13 @@ _HOW = (
 )
 
 
-def build(found: Sequence[Versus], limit: Fraction | None = None) -> Report:
+def build(found: Sequence[RunComparison], limit: Fraction | None = None) -> Report:
     """Candidates beside their base; a verdict only with a limit, in points."""
     verdict = None if limit is None else worst(one.verdict(limit) for one in found)
     return Report(verdict, tuple(_headline(found, limit, verdict)), tuple(_sections(found, limit)))
 
 
-def _sections(found: Sequence[Versus], limit: Fraction | None) -> Iterator[Section]:
+def _sections(found: Sequence[RunComparison], limit: Fraction | None) -> Iterator[Section]:
     if len(found) == 1:
         yield from _candidate(found[0], limit)
     else:
@@ -65,7 +65,7 @@ def _sections(found: Sequence[Versus], limit: Fraction | None) -> Iterator[Secti
 # --- the first line ---------------------------------------------------------------------------------------------------
 
 
-def _headline(found: Sequence[Versus], limit: Fraction | None, verdict: Verdict | None) -> Iterator[Piece]:
+def _headline(found: Sequence[RunComparison], limit: Fraction | None, verdict: Verdict | None) -> Iterator[Piece]:
     """The largest drop of those that stand behind the verdict; of all where there is none."""
     drops = [
         (-dimension.change, number, dimension)
@@ -99,7 +99,7 @@ def fell(one: DimensionChange, limit: Fraction | None) -> Iterator[Piece]:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _overview(found: Sequence[Versus], limit: Fraction | None) -> Section:
+def _overview(found: Sequence[RunComparison], limit: Fraction | None) -> Section:
     """One row a dimension, one column a candidate. Base's score is over the cells that it shares with each."""
     names = sorted({dimension.name for one in found for dimension in one.dimensions})
     by_name = [{dimension.name: dimension for dimension in one.dimensions} for one in found]
@@ -127,11 +127,11 @@ def _scores(one: DimensionChange, limit: Fraction | None) -> tuple[str, str, str
     return decimal(one.base, digits), decimal(one.candidate, digits), change
 
 
-def _dimensions(found: Versus, limit: Fraction | None) -> Section:
+def _dimensions(found: RunComparison, limit: Fraction | None) -> Section:
     return Section("Dimensions", (dimension_table(found, limit), Paragraph((_HOW,))), importance=100, folded=False)
 
 
-def dimension_table(found: Versus, limit: Fraction | None) -> Table:
+def dimension_table(found: RunComparison, limit: Fraction | None) -> Table:
     """One row a dimension; with a verdict where there is a limit."""
     headers = ("dimension", "cases", "base", "candidate", "change", "worse", "better", "p")
     judged = () if limit is None else ("verdict",)
@@ -159,7 +159,7 @@ def _p(p: float) -> str:
 # --- one candidate ----------------------------------------------------------------------------------------------------
 
 
-def _candidate(found: Versus, limit: Fraction | None) -> Iterator[Section]:
+def _candidate(found: RunComparison, limit: Fraction | None) -> Iterator[Section]:
     yield _dimensions(found, limit)
     notes = tuple(_notes(found))
     if notes:
@@ -170,7 +170,7 @@ def _candidate(found: Versus, limit: Fraction | None) -> Iterator[Section]:
     yield from _changed("Cases that got better", found.better, importance=60, worse=False)
 
 
-def _notes(found: Versus) -> Iterator[Text]:
+def _notes(found: RunComparison) -> Iterator[Text]:
     base, candidate = found.base.header, found.candidate.header
     if base.fingerprint.target == candidate.fingerprint.target:
         yield ("Prompt, model config and data are the same in both runs: what differs is not theirs.",)
@@ -189,7 +189,7 @@ def _notes(found: Versus) -> Iterator[Text]:
             yield (f"{side} lost {_ANSWER.count(run.lost)} to infrastructure: no score, and not compared.",)
 
 
-def _golden_notes(found: Versus) -> Iterator[Text]:
+def _golden_notes(found: RunComparison) -> Iterator[Text]:
     if found.another_golden_set:
         yield (
             "The golden sets differ. Cases are compared by id: a new expectation cannot be told from an old one here.",
@@ -202,7 +202,7 @@ def _golden_notes(found: Versus) -> Iterator[Text]:
             yield (f"{side} lacks {CASE.count(len(extra.cases))} of the same golden set: a part, or not whole.",)
 
 
-def _scorer(score: Score) -> Untrusted:
+def _scorer(score: ScoreKey) -> Untrusted:
     scorer, dimension = score
     return Untrusted(f"{scorer} ({dimension})")
 
@@ -243,7 +243,7 @@ def _cell(cell: CellChange, failing: Record) -> Text:
     return (Untrusted(cell.scorer), " (", Untrusted(cell.dimension), change, *((": ", reason) if reason else ()))
 
 
-def _passed(tally: Tally) -> str:
+def _passed(tally: PassCount) -> str:
     if tally.runs == 1:
         return "passed" if tally.passes else "failed"
     return f"passed {tally.passes} of {tally.runs}"
@@ -258,14 +258,14 @@ def _answer(side: str, record: Record) -> Quote:
 # --- where they come from ---------------------------------------------------------------------------------------------
 
 
-def _named(found: Sequence[Versus]) -> list[tuple[str, Counted]]:
+def _named(found: Sequence[RunComparison]) -> list[tuple[str, CountedRun]]:
     several = len(found) > 1
     named = [("base", found[0].base)]
     named += [(f"candidate {number}" if several else "candidate", one.candidate) for number, one in enumerate(found, 1)]
     return named
 
 
-def _judges(found: Sequence[Versus]) -> Iterator[Section]:
+def _judges(found: Sequence[RunComparison]) -> Iterator[Section]:
     """As each run knew them; whose they are is said where the runs do not agree."""
     runs = _named(found)
     by_text: dict[Text, list[str]] = {}
@@ -277,19 +277,19 @@ def _judges(found: Sequence[Versus]) -> Iterator[Section]:
         yield Section("Judges", (Listing(tuple(items), Noun("judge", "judges")),), importance=94, folded=False)
 
 
-def _judges_of(run: Counted) -> Iterator[Text]:
+def _judges_of(run: CountedRun) -> Iterator[Text]:
     if run.header.judges is not None:
         yield from dict.fromkeys(about(judge) for judge in run.header.judges)
     elif any(record.scoring for records in run.cases.values() for record in records):
         yield ("models scored it, and its file does not say which, nor how far they agree with people: evaluate again",)
 
 
-def _provenance(found: Sequence[Versus]) -> Section:
+def _provenance(found: Sequence[RunComparison]) -> Section:
     listing = Listing(tuple(_origin(name, run) for name, run in _named(found)), Noun("run", "runs"))
     return Section("Runs", (listing,), importance=92, folded=False)
 
 
-def _origin(name: str, run: Counted) -> Text:
+def _origin(name: str, run: CountedRun) -> Text:
     header = run.header
     commit: Iterable[Piece] = ("commit ", Untrusted(header.commit[:12])) if header.commit else ("no commit",)
     made = f", made {header.time} by ci-eval "

@@ -1,4 +1,4 @@
-"""Runs side by side, for programs. Strings went through `log`, as in `json_report`."""
+"""Compared runs as JSON. Strings went through `log`, as in `json_report`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from ci_eval.compare_runs import CaseChange, CellChange, DimensionChange, Extra, RunComparison
 from ci_eval.comparison import Effect
-from ci_eval.figures.counted import Counted, Score, Tally
+from ci_eval.figures.counted_run import CountedRun, PassCount, ScoreKey
 from ci_eval.records import Record
 from ci_eval.report.judges import judges_json
 from ci_eval.report.numbers import between, decimal, digits_for
 from ci_eval.text import Hostile, log
 from ci_eval.verdict import worst
-from ci_eval.versus import CaseChange, CellChange, DimensionChange, Extra, Versus
 
 FORMAT = "ci-eval comparison 1"
 _LONGEST = 20_000
 
 
-def to_json(found: Sequence[Versus], limit: Fraction | None = None) -> dict[str, Any]:
+def to_json(found: Sequence[RunComparison], limit: Fraction | None = None) -> dict[str, Any]:
     """Plain JSON values. Scores and changes are decimal strings, exact to four digits and right about the limit."""
     return {
         "format": FORMAT,
@@ -35,7 +35,7 @@ def _text(value: Hostile) -> str:
     return log(value, limit=_LONGEST)
 
 
-def _run(run: Counted) -> dict[str, Any]:
+def _run(run: CountedRun) -> dict[str, Any]:
     header = run.header
     return {
         "file": _text(run.file),
@@ -51,7 +51,7 @@ def _run(run: Counted) -> dict[str, Any]:
     }
 
 
-def _candidate(found: Versus, limit: Fraction | None) -> dict[str, Any]:
+def _candidate(found: RunComparison, limit: Fraction | None) -> dict[str, Any]:
     base, candidate = found.strangers
     return {
         **_run(found.candidate),
@@ -98,7 +98,7 @@ def _effect(one: Effect) -> dict[str, Any]:
     return {"dimension": _text(one.dimension), "without": _score(one.without), "whole": _score(one.whole)}
 
 
-def _scorer(score: Score) -> dict[str, str]:
+def _scorer(score: ScoreKey) -> dict[str, str]:
     scorer, dimension = score
     return {"scorer": _text(scorer), "dimension": _text(dimension)}
 
@@ -120,7 +120,7 @@ def _cell(cell: CellChange) -> dict[str, Any]:
     }
 
 
-def _tally(tally: Tally) -> dict[str, int]:
+def _tally(tally: PassCount) -> dict[str, int]:
     return {"passed": tally.passes, "answers": tally.runs}
 
 

@@ -1,4 +1,4 @@
-"""A run file with its cells counted over all repeats: what is left of it where nothing can be asked again. Pure."""
+"""A run file with its cells counted over all repeats, as `ci-eval compare` needs it. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from ci_eval.errors import Inconclusive
 from ci_eval.records import Header, Record, Run
 
-Score = tuple[str, str]
+ScoreKey = tuple[str, str]
 """A scorer and its dimension: what a case is scored by."""
 
 
-class Tally(NamedTuple):
+class PassCount(NamedTuple):
     """How often a cell passed."""
 
     passes: int
@@ -27,23 +27,23 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedRun:
     """A run with its cells counted over all repeats."""
 
     file: str
     header: Header
     cases: Mapping[str, Sequence[Record]]
     """The records of each case, in the order of repeats."""
-    cells: Mapping[str, Mapping[Score, Tally]]
-    """By case; nothing for a case of which every answer was lost."""
+    cells: Mapping[str, Mapping[ScoreKey, PassCount]]
+    """By case id; empty for a case of which every answer was lost."""
 
     @property
     def lost(self) -> int:
-        """Answers that infrastructure lost: they are no score."""
+        """Answers lost to infrastructure; they have no score."""
         return sum(record.lost for records in self.cases.values() for record in records)
 
 
-def counted(file: str, run: Run) -> Counted:
+def counted(file: str, run: Run) -> CountedRun:
     """Raises Inconclusive for a shard, and for a run that was not asked everything."""
     if run.header.shard:
         raise Inconclusive(f"{file} is shard {run.header.shard} of a run; join the shards with ci-eval merge")
@@ -54,14 +54,14 @@ def counted(file: str, run: Run) -> Counted:
     if short or not cases:
         what = f'the case "{short}" has {len(cases[short])} of {run.header.repeats} answers' if short else "no answer"
         raise Inconclusive(f"{file} is not whole: {what}; finish it with the same command and --resume")
-    return Counted(file, run.header, cases, {case: _tallies(records) for case, records in cases.items()})
+    return CountedRun(file, run.header, cases, {case: _tallies(records) for case, records in cases.items()})
 
 
-def _tallies(records: Iterable[Record]) -> dict[Score, Tally]:
-    runs, passes = Counter[Score](), Counter[Score]()
+def _tallies(records: Iterable[Record]) -> dict[ScoreKey, PassCount]:
+    runs, passes = Counter[ScoreKey](), Counter[ScoreKey]()
     for record in records:
         if not record.lost:
             known = {(cell.scorer, cell.dimension): cell.passed for cell in record.cells}
             runs.update(known.keys())  # a mapping would be added as counts
             passes.update(score for score, passed in known.items() if passed)
-    return {score: Tally(passes[score], runs[score]) for score in runs}
+    return {score: PassCount(passes[score], runs[score]) for score in runs}

@@ -14,27 +14,29 @@ from hypothesis import given, settings
 from making import cell, fingerprint, header, record
 from report_factory import revealed
 
-from ci_eval.figures.counted import counted
+from ci_eval.compare_runs import RunComparison, compare
+from ci_eval.figures.counted_run import counted
 from ci_eval.records import Record, Run
+from ci_eval.report.compare_runs import build
+from ci_eval.report.compare_runs_json import to_json
 from ci_eval.report.document import Listing, Paragraph, Section, Table
 from ci_eval.report.markdown import page
 from ci_eval.report.terminal import show
-from ci_eval.report.versus import build
-from ci_eval.report.versus_json import to_json
 from ci_eval.text import Untrusted
-from ci_eval.versus import Versus, compare
 
 ONE_POINT = Fraction(1)
 
 
 def beside(
     base: Sequence[Record], candidate: Sequence[Record], *, files: tuple[str, str] = ("a", "b"), **different: Any
-) -> Versus:
+) -> RunComparison:
     sides = (Run(header(), tuple(base)), Run(header(**different), tuple(candidate)))
     return compare(*(counted(file, run) for file, run in zip(files, sides, strict=True)))
 
 
-def some(total: int, *, broke: int = 0, new: int = 0, lost: int = 0, text: str = "no", **different: Any) -> Versus:
+def some(
+    total: int, *, broke: int = 0, new: int = 0, lost: int = 0, text: str = "no", **different: Any
+) -> RunComparison:
     names = [f"c{number:03}" for number in range(total)]
     after = [
         record(name, cell(number >= broke, reason=Untrusted(text)), output=Untrusted(text))
@@ -47,15 +49,15 @@ def some(total: int, *, broke: int = 0, new: int = 0, lost: int = 0, text: str =
     return beside(before, after, **{"fingerprint": fingerprint("d", "e" if new else "b"), **different})
 
 
-def headline(*found: Versus, limit: Fraction | None = ONE_POINT) -> str:
+def headline(*found: RunComparison, limit: Fraction | None = ONE_POINT) -> str:
     return revealed(build(found, limit).headline)
 
 
-def section(found: Versus, title: str) -> Section:
+def section(found: RunComparison, title: str) -> Section:
     return next(one for one in build([found]).sections if one.title == title)
 
 
-def words(found: Versus, title: str) -> str:
+def words(found: RunComparison, title: str) -> str:
     lines = []
     for block in section(found, title).blocks:
         match block:
@@ -117,7 +119,7 @@ def test_new_cases_are_said_to_change_the_score() -> None:
         (some(20, lost=2), "The candidate lost 2 answers to infrastructure"),
     ],
 )
-def test_what_makes_runs_less_than_comparable_is_told(found: Versus, expected: str) -> None:
+def test_what_makes_runs_less_than_comparable_is_told(found: RunComparison, expected: str) -> None:
     assert expected in words(found, "What to know")
 
 
@@ -133,7 +135,7 @@ def test_a_broken_case_is_shown_with_both_answers_and_the_reason() -> None:
     assert "**`c000`** \n\n- `exact` (`task_accuracy`) passed → failed: `said so`\n\nbase:\n```text" in shown
 
 
-def full(text: str) -> list[Versus]:
+def full(text: str) -> list[RunComparison]:
     """Text of somebody else in every place that takes it."""
     before = [record("a", cell(reason=Untrusted(text)), output=Untrusted(text)), record("b", cell(False))]
     after = [record("a", cell(False, reason=Untrusted(text)), output=Untrusted(text)), record("b")]

@@ -1,28 +1,28 @@
-"""Runs side by side as SARIF: what fell, at the candidate's run file."""
+"""Compared runs as SARIF: what fell, at the candidate's run file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from ci_eval.compare_runs import RunComparison
+from ci_eval.report.compare_runs import build, fell
 from ci_eval.report.judges import looks_at
 from ci_eval.report.sarif_log import LEVELS, Finding, Level, Place
 from ci_eval.report.sarif_log import to_sarif as log_of
-from ci_eval.report.versus import build, fell
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
-from ci_eval.versus import Versus
 
 
-def to_sarif(found: Sequence[Versus], limit: Fraction | None = None) -> str:
+def to_sarif(found: Sequence[RunComparison], limit: Fraction | None = None) -> str:
     report = build(found, limit)
-    judges = [judge for versus in found for judge in versus.judges]
-    rules = {one.name: looks_at(one.name, judges) for versus in found for one in versus.dimensions}
-    findings = [finding for versus in found for finding in _of_candidate(versus, limit)]
+    judges = [judge for run in found for judge in run.judges]
+    rules = {one.name: looks_at(one.name, judges) for run in found for one in run.dimensions}
+    findings = [finding for run in found for finding in _of_candidate(run, limit)]
     return log_of(findings, rules, report.verdict, report.headline)
 
 
-def _of_candidate(found: Versus, limit: Fraction | None) -> Iterator[Finding]:
+def _of_candidate(found: RunComparison, limit: Fraction | None) -> Iterator[Finding]:
     """Every drop; without a limit to judge it by it may be chance, so it is a note."""
     place, other = Place(found.candidate.file), Place(found.base.file)
     for one in found.dimensions:
