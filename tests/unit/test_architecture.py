@@ -24,7 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "github",
         "gate",
         "lint",
-        "judgement report starting",
+        "gating report scaffold",
         "outcome",
         "evaluation compare_runs",
         "naive",

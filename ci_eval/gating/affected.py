@@ -11,14 +11,14 @@ from ci_eval.comparison import Comparison, pair_up
 from ci_eval.confirm.machine import Confirmation
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.suite import Session
+from ci_eval.gating import estimate
+from ci_eval.gating.anchor import judge_anchor
+from ci_eval.gating.asking import SIDES, Asking
+from ci_eval.gating.budgets import Work
+from ci_eval.gating.first_pass import FirstPass, first_pass
+from ci_eval.gating.rerun import Reruns
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import Case
-from ci_eval.judgement import estimate
-from ci_eval.judgement.anchor import judge_anchor
-from ci_eval.judgement.asking import SIDES, Asking
-from ci_eval.judgement.budgets import Work
-from ci_eval.judgement.first_pass import FirstPass, first_pass
-from ci_eval.judgement.rerun import Reruns
 from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
 from ci_eval.outcome.data import data

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from ci_eval.config import NAME
 from ci_eval.errors import UsageError
-from ci_eval.starting.discovery import Found
-from ci_eval.starting.providers import KNOWN, provider_of
+from ci_eval.scaffold.discovery import Found
+from ci_eval.scaffold.providers import KNOWN, provider_of
 from ci_eval.targets.prompt import Prompt
 
 MOST_SUITES = 8

@@ -14,8 +14,8 @@ from ci_eval.config import RepoPath
 from ci_eval.datasets import rows
 from ci_eval.errors import InputError
 from ci_eval.reader import CONFIG_LIMIT, MIB, Document, each_row, read_document, validate
+from ci_eval.scaffold.providers import KNOWN
 from ci_eval.snapshot import Snapshot
-from ci_eval.starting.providers import KNOWN
 from ci_eval.targets import prompt_file
 from ci_eval.targets.model_config import ModelConfig
 from ci_eval.targets.prompt import Prompt

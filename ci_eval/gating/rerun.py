@@ -9,8 +9,8 @@ from itertools import zip_longest
 
 from ci_eval.confirm.evidence import Answers
 from ci_eval.confirm.machine import Confirmation, Question, Rerun, Result, Side, start
-from ci_eval.judgement.asking import SIDES, Asking
-from ci_eval.judgement.first_pass import FirstPass
+from ci_eval.gating.asking import SIDES, Asking
+from ci_eval.gating.first_pass import FirstPass
 from ci_eval.records import CellResult, Record, scoring_calls
 from ci_eval.runner.cache import FIRST_FRESH
 from ci_eval.runner.evaluator import Job

@@ -1,4 +1,4 @@
-"""What `init` does to a repository: which files it adds, and whether the config loads with them."""
+"""The files that `init` adds to a repository, and whether the config loads with them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from ci_eval import config as configs
 from ci_eval.config import DEFAULT_PATH, Config
 from ci_eval.evaluation.suite import check_policy, required_keys
 from ci_eval.golden import cases
+from ci_eval.scaffold import texts, workflow
+from ci_eval.scaffold.choices import CASES, Start
+from ci_eval.scaffold.discovery import Found
 from ci_eval.snapshot import Entry, Snapshot
-from ci_eval.starting import texts, workflow
-from ci_eval.starting.choices import CASES, Start
-from ci_eval.starting.discovery import Found
 
 
 @dataclass(frozen=True)
-class Opening:
-    """Everything that a repository lacks, as texts by path."""
+class NewFiles:
+    """What `init` writes, and what it leaves as it is."""
 
     files: Mapping[str, str]
+    """Texts by path."""
     kept: tuple[str, ...]
-    """What is there already and does the same."""
+    """Paths that are there already and serve the same purpose."""
     replace: tuple[str, ...]
     """Golden files whose rows only show what a case looks like."""
 
 
-def opening(found: Found, start: Start | None, job: workflow.Job | None) -> Opening:
+def new_files(found: Found, start: Start | None, job: workflow.Job | None) -> NewFiles:
     """`start` is None where there is a config already, `job` where no job of the action can judge what it names."""
     wanted = texts.files(start) if start else {}
     have = {path: _instead(path, found.files) for path in wanted}
@@ -42,7 +43,7 @@ def opening(found: Found, start: Start | None, job: workflow.Job | None) -> Open
         files[workflow.PATH] = workflow.render(job)
     shown = [suite.cases for suite in start.suites if not suite.starter] if start else []
     replace = tuple(path for path in shown if path in files)
-    return Opening(files, tuple(kept), replace)
+    return NewFiles(files, tuple(kept), replace)
 
 
 def _instead(path: str, files: Collection[str]) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ci_eval.confirm.machine import Side
 from ci_eval.evaluation.prepare import Prepared
-from ci_eval.judgement.asking import SIDES, Asking
+from ci_eval.gating.asking import SIDES, Asking
 from ci_eval.records import Header, Record, scoring_calls
 from ci_eval.runner.evaluator import Job, replace_repeat
 from ci_eval.runner.pool import always

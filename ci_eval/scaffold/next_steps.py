@@ -1,4 +1,4 @@
-"""What is left to do for a person: what no file can do is a click, with the page and the exact names."""
+"""What is left to a person after `init`: settings that no file can make, with the page and the exact names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ci_eval.config import BaselinePolicy
-from ci_eval.starting.workflow import CHECK, NO_RELEASE, PATH
+from ci_eval.scaffold.workflow import CHECK, NO_RELEASE, PATH
 
 _SOMEWHERE = "https://github.com/OWNER/NAME"
 _MODELS_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from ci_eval.comparison import pair_up
 from ci_eval.confirm.machine import Side
 from ci_eval.evaluation.suite import Session
-from ci_eval.judgement.asking import Asking
-from ci_eval.judgement.budgets import Work
-from ci_eval.judgement.first_pass import first_pass
-from ci_eval.judgement.rerun import Reruns
+from ci_eval.gating.asking import Asking
+from ci_eval.gating.budgets import Work
+from ci_eval.gating.first_pass import first_pass
+from ci_eval.gating.rerun import Reruns
 from ci_eval.outcome.model import AnchorOutcome
 from ci_eval.records import Record
 from ci_eval.runner.cache import FIRST_FRESH

@@ -19,7 +19,7 @@ from ci_eval.confirm.machine import Question
 from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.canaries import canaries_take
 from ci_eval.evaluation.prepare import Prepared
-from ci_eval.judgement import estimate
+from ci_eval.gating import estimate
 from ci_eval.plan import ranking
 from ci_eval.plan.ranking import Rates
 from ci_eval.plan.subset import NOTHING, Budget, Cost, Option, Plan, Terms, plan, smallest_drop

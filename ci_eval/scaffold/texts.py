@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ci_eval.starting.choices import Start, Suite
-from ci_eval.starting.providers import KNOWN
+from ci_eval.scaffold.choices import Start, Suite
+from ci_eval.scaffold.providers import KNOWN
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NOT_TEXT = frozenset({"true", "false", "null"})
