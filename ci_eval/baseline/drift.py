@@ -11,8 +11,8 @@ from functools import cache
 
 from ci_eval.baseline.store import Found, Trust
 from ci_eval.confirm.evidence import Cell, Limit
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.records import Run
-from ci_eval.standing import Standing
 from ci_eval.stats import holm, points
 
 _LEVEL = 0.01
@@ -45,7 +45,7 @@ class Drift:
     now: Fraction
     p: float
     """The chance of such a difference, or a larger one, without any change; after Holm."""
-    judges: tuple[Standing, ...] = ()
+    judges: tuple[JudgeAgreement, ...] = ()
     """Models that score it: they may have changed as well as the one that answers."""
 
     @property

@@ -15,9 +15,9 @@ import click
 from ci_eval.cli.reports import report_option, write_reports
 
 if TYPE_CHECKING:
-    from ci_eval.figures.counted import Counted
+    from ci_eval.compare_runs import RunComparison
+    from ci_eval.figures.counted_run import CountedRun
     from ci_eval.report.files import Form
-    from ci_eval.versus import Versus
 
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 
@@ -78,24 +78,24 @@ def compare(
     return worst(one.verdict(limit) for one in found).exit_code
 
 
-def _compared(base: Path, candidates: Sequence[Path]) -> list[Versus]:
-    from ci_eval.versus import compare as beside
+def _compared(base: Path, candidates: Sequence[Path]) -> list[RunComparison]:
+    from ci_eval.compare_runs import compare as compare_runs
 
     first = _counted(base)
-    return [beside(first, _counted(path)) for path in candidates]
+    return [compare_runs(first, _counted(path)) for path in candidates]
 
 
-def _counted(path: Path) -> Counted:
-    from ci_eval.figures.counted import counted
+def _counted(path: Path) -> CountedRun:
+    from ci_eval.figures.counted_run import counted
     from ci_eval.records import read
 
     return counted(str(path), read(path))
 
 
-def _show(found: Sequence[Versus], form: Form | Literal["text"], limit: Fraction | None) -> None:
+def _show(found: Sequence[RunComparison], form: Form | Literal["text"], limit: Fraction | None) -> None:
     if form == "text":
+        from ci_eval.report.compare_runs import build
         from ci_eval.report.terminal import show
-        from ci_eval.report.versus import build
 
         show(build(found, limit))
         return

@@ -17,12 +17,12 @@ from ci_eval.text import log
 
 if TYPE_CHECKING:
     from ci_eval.git import Git
+    from ci_eval.scaffold.choices import Start, Wishes
+    from ci_eval.scaffold.discovery import Found
+    from ci_eval.scaffold.new_files import Checked, NewFiles
+    from ci_eval.scaffold.next_steps import Step
+    from ci_eval.scaffold.workflow import Job
     from ci_eval.snapshot import Snapshot
-    from ci_eval.starting.choices import Start, Wishes
-    from ci_eval.starting.discovery import Found
-    from ci_eval.starting.opening import Checked, Opening
-    from ci_eval.starting.remaining import Step
-    from ci_eval.starting.workflow import Job
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _ACTION = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+@[0-9a-f]{40}")
@@ -57,9 +57,9 @@ def init(
     """
     from ci_eval import snapshot
     from ci_eval.git import Git
-    from ci_eval.starting.choices import Wishes
-    from ci_eval.starting.discovery import look
-    from ci_eval.starting.opening import check, with_files
+    from ci_eval.scaffold.choices import Wishes
+    from ci_eval.scaffold.discovery import look
+    from ci_eval.scaffold.new_files import check, with_files
 
     git = Git.discover(repo)
     before = snapshot.of_work_tree(git)
@@ -67,9 +67,9 @@ def init(
     wishes = Wishes(prompts, provider, model)
     asks = not (yes or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
     done = _prepared(git, before, found, wishes, _job(git, branch, action), asks=asks)
-    done = replace(done, checked=check(with_files(before, done.opening.files)))
+    done = replace(done, checked=check(with_files(before, done.new.files)))
     if not dry_run:
-        _write(git, done.opening.files)
+        _write(git, done.new.files)
     click.echo(json.dumps(_as_json(done, dry_run=dry_run), indent=2) if as_json else _in_words(done, dry_run=dry_run))
     return 0
 
@@ -80,7 +80,7 @@ class _Done:
 
     found: Found
     start: Start | None
-    opening: Opening
+    new: NewFiles
     steps: Sequence[Step]
     checked: Checked | None = None
 
@@ -88,9 +88,9 @@ class _Done:
 def _prepared(git: Git, before: Snapshot, found: Found, wishes: Wishes, job: Job, *, asks: bool) -> _Done:
     from ci_eval import config as configs
     from ci_eval.doctor.setup import origin_url, repository_of
-    from ci_eval.starting.choices import choose
-    from ci_eval.starting.opening import fits_the_action, keys_of, opening
-    from ci_eval.starting.remaining import site_of, steps
+    from ci_eval.scaffold.choices import choose
+    from ci_eval.scaffold.new_files import fits_the_action, keys_of, new_files
+    from ci_eval.scaffold.next_steps import site_of, steps
 
     start, fits = None, True
     if before.has(configs.DEFAULT_PATH):
@@ -99,14 +99,14 @@ def _prepared(git: Git, before: Snapshot, found: Found, wishes: Wishes, job: Job
     else:
         start = choose(found, _asked(found, wishes) if asks else wishes)
         keys = start.keys()
-    planned = opening(found, start, replace(job, keys=keys) if fits else None)
+    planned = new_files(found, start, replace(job, keys=keys) if fits else None)
     action, site = job.action if fits else None, site_of(repository_of(origin_url(git) or ""))
     return _Done(found, start, planned, list(steps(site, keys, action, planned.replace)))
 
 
 def _job(git: Git, branch: str | None, action: str | None) -> Job:
     from ci_eval.errors import UsageError
-    from ci_eval.starting.workflow import NO_RELEASE, Job
+    from ci_eval.scaffold.workflow import NO_RELEASE, Job
 
     name = branch or _default_branch(git)
     if not _BRANCH.fullmatch(name):
@@ -138,8 +138,8 @@ def _said(git: Git, *arguments: str) -> str:
 
 def _asked(found: Found, wishes: Wishes) -> Wishes:
     """What a person says; return takes what is proposed."""
-    from ci_eval.starting.choices import says_no_model
-    from ci_eval.starting.providers import KNOWN, provider_of
+    from ci_eval.scaffold.choices import says_no_model
+    from ci_eval.scaffold.providers import KNOWN, provider_of
 
     if len(found.prompts) > 1 and not wishes.prompts:
         wishes = replace(wishes, prompts=_asked_prompts(found))
@@ -216,8 +216,8 @@ def _found(done: _Done) -> list[str]:
 
 
 def _files(done: _Done, *, dry_run: bool) -> list[str]:
-    files, checked = done.opening.files, done.checked
-    lines = [f"There already: {log(path)}" for path in done.opening.kept]
+    files, checked = done.new.files, done.checked
+    lines = [f"There already: {log(path)}" for path in done.new.kept]
     if dry_run:
         lines += [
             line for path, text in files.items() for line in ("", f"--- {log(path)}", *map(log, text.splitlines()))
@@ -229,7 +229,7 @@ def _files(done: _Done, *, dry_run: bool) -> list[str]:
 
 
 def _left(done: _Done) -> list[str]:
-    lines = ["", "What is left to do:"] if done.opening.files else ["", "What has to be done once:"]
+    lines = ["", "What is left to do:"] if done.new.files else ["", "What has to be done once:"]
     for number, step in enumerate(done.steps, start=1):
         lines += [f"{number:3}. {step.what}", *([f"     {step.where}"] if step.where else [])]
     return lines
@@ -239,9 +239,9 @@ def _as_json(done: _Done, *, dry_run: bool) -> dict[str, Any]:
     start, checked = done.start, done.checked
     return {
         "suites": [vars(suite) for suite in start.suites] if start else None,
-        "files": dict(done.opening.files),
+        "files": dict(done.new.files),
         "written": not dry_run,
-        "there_already": done.opening.kept,
+        "there_already": done.new.kept,
         "passed_over": [vars(one) for one in done.found.passed],
         "checked": vars(checked) if checked else None,
         "to_do": [vars(step) for step in done.steps],

@@ -74,7 +74,7 @@ def print_scores(done: Sequence[tuple[Suite, Tally]], *, as_json: bool) -> None:
             tabulate(rows, ["suite", "dimension", "score"], disable_numparse=True, colalign=("left", "left", "right"))
         )
     for suite, _ in done:
-        for line in lines(suite.standings, log):
+        for line in lines(suite.judge_agreements, log):
             click.echo(line, err=as_json)  # the JSON has a key for each suite, and the run file has the figures
 
 

@@ -14,7 +14,7 @@ from ci_eval.text import log
 
 if TYPE_CHECKING:
     from ci_eval.gate import Outlook
-    from ci_eval.judgement.budgets import Work
+    from ci_eval.gating.budgets import Work
     from ci_eval.plan.subset import Budget, Cost, Plan
 
 
@@ -35,8 +35,8 @@ def plan(base_ref: str | None, head_ref: str | None, config_path: str, repo: Pat
 
     from ci_eval.cli.gate import on_laptop
     from ci_eval.cli.laptop import no_keys
+    from ci_eval.gating.budgets import refuse_too_small
     from ci_eval.git import Git
-    from ci_eval.judgement.budgets import refuse_too_small
 
     gate = on_laptop(Git.discover(repo), base_ref, head_ref, config_path, None, quiet=True)
     outlook = replace(gate, keys=no_keys, whole=full).plan()

@@ -75,7 +75,7 @@ def show(
     for label, side, file in (("main", base, "base.jsonl"), ("this change", candidate, "candidate.jsonl")):
         record = _ask(suite, side, case, keys) if ask else _stored(folder / file, case.id)
         _show_side(label, side, case, record)
-    judges = list(lines(suite.standings, log))
+    judges = list(lines(suite.judge_agreements, log))
     if judges:
         click.echo("\n" + "\n".join(judges))
     return 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ci_eval.errors import Inconclusive
-from ci_eval.evaluation.recited import recite
+from ci_eval.evaluation.score_given_answers import score_given
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.records import Record
 from ci_eval.runner.cache import FIRST_FRESH
-from ci_eval.runner.recital import Given, part_of, with_reference
+from ci_eval.runner.given_answers import GivenAnswer, part_of, with_reference
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.preference import TIE
 from ci_eval.scorers.registry import BoundScorer
@@ -38,7 +38,7 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
         return
     given = _given_by(policy, canaries)
     # Never out of the cache, by its number: it is today's judge that counts.
-    records = recite(bound, suite, session, given, FIRST_FRESH, "canaries of")
+    records = score_given(bound, suite, session, given, FIRST_FRESH, "canaries of")
     for number, canary in enumerate(canaries, start=1):
         problem = _problem(canary, records.get(f"canary-{number}"), policy)
         if problem:
@@ -48,7 +48,7 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
             )
 
 
-def _given_by(policy: Judge, canaries: Sequence[Canary]) -> list[Given]:
+def _given_by(policy: Judge, canaries: Sequence[Canary]) -> list[GivenAnswer]:
     """The answers that a judge is to know, as it looks at them."""
     return [_given(number, canary, policy) for number, canary in enumerate(canaries, start=1)]
 
@@ -61,11 +61,11 @@ def canaries_take(suite: Suite, bound: BoundScorer) -> Cost:
     return sum((bound.takes(one.case, len(one.answer)) for one in given), NOTHING)
 
 
-def _given(number: int, canary: Canary, policy: Judge) -> Given:
+def _given(number: int, canary: Canary, policy: Judge) -> GivenAnswer:
     case = canary.case(number)
     if canary.reference is not None:
         case = with_reference(case, policy.reference_path, canary.reference)
-    return Given(case, part_of(policy.field, canary.output))
+    return GivenAnswer(case, part_of(policy.field, canary.output))
 
 
 def _problem(canary: Canary, record: Record | None, policy: Judge) -> str | None:

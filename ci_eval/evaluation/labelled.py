@@ -11,14 +11,14 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from ci_eval.errors import InputError, UsageError
-from ci_eval.evaluation.recited import recite
+from ci_eval.evaluation.score_given_answers import score_given
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.figures.calibration import Compared
 from ci_eval.golden.cases import Case, CaseId, Expected, Input
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, Strict, each_row, read_file, validate
 from ci_eval.records import Record, Run
-from ci_eval.runner.recital import Given, part_of, part_recorded, with_reference
+from ci_eval.runner.given_answers import GivenAnswer, part_of, part_recorded, with_reference
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.preference import TIE
 from ci_eval.scorers.registry import BoundScorer
@@ -148,10 +148,12 @@ class Labels:
 
     # --- the judge is asked -------------------------------------------------------------------------------------------
 
-    def given(self) -> list[Given]:
+    def given(self) -> list[GivenAnswer]:
         """The answers, each as one of a case of its own."""
         numbered = enumerate(self.answers.values(), start=1)
-        return [Given(one.case.model_copy(update={"id": f"answer-{number}"}), one.answer) for number, one in numbered]
+        return [
+            GivenAnswer(one.case.model_copy(update={"id": f"answer-{number}"}), one.answer) for number, one in numbered
+        ]
 
     def takes(self, bound: BoundScorer) -> Cost:
         """What asking the judge about all of them will take."""
@@ -164,7 +166,7 @@ class Labels:
     def judged(self, bound: BoundScorer, suite: Suite, session: Session) -> list[Judged]:
         """Every answer with what the judge says of it; without those that it was not asked about for want of money."""
         given = self.given()
-        records = recite(bound, suite, session, given, 0, "labelled answers for")
+        records = score_given(bound, suite, session, given, 0, "labelled answers for")
         pairs = zip(given, self.answers.values(), strict=True)
         return [Judged(labelled, records[one.case.id]) for one, labelled in pairs if one.case.id in records]
 

@@ -11,14 +11,14 @@ from functools import cached_property
 from statistics import fmean
 
 from ci_eval.errors import InputError
-from ci_eval.evaluation.recited import recite
+from ci_eval.evaluation.score_given_answers import score_given
 from ci_eval.evaluation.suite import Session, Suite
 from ci_eval.figures.leaning import Leaning
 from ci_eval.figures.preferred import Preferred
 from ci_eval.golden.cases import Case
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.records import Record, Run, missing_answers
-from ci_eval.runner.recital import Given, part_recorded
+from ci_eval.runner.given_answers import GivenAnswer, part_recorded
 from ci_eval.scorers.base import ScorerPolicy
 from ci_eval.scorers.judge_pair import CONSISTENCY, FIRST, in_one_form
 from ci_eval.scorers.registry import BoundScorer
@@ -42,11 +42,11 @@ class Pair:
         return 0.5 if base == candidate else None
 
     @property
-    def given(self) -> Given:
+    def given(self) -> GivenAnswer:
         """As the candidate's answer to a case whose reference is base's. Raises ValueError where one is not there."""
         if self.base is None or self.candidate is None:
             raise ValueError("needs both answers")
-        return Given(self.case.model_copy(update={"expected": Untrusted(self.base)}), self.candidate)
+        return GivenAnswer(self.case.model_copy(update={"expected": Untrusted(self.base)}), self.candidate)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Judged:
 def judge_all(pairs: Pairs, bound: BoundScorer, suite: Suite, session: Session) -> SideBySide:
     """Ask about every pair that is open."""
     given = [pair.given for pair in pairs.open]
-    records = recite(bound, suite, session, given, 0, "two answers to each case for")
+    records = score_given(bound, suite, session, given, 0, "two answers to each case for")
     return SideBySide(tuple(_judged(pair, records.get(pair.case.id)) for pair in pairs.pairs), pairs)
 
 

@@ -22,6 +22,7 @@ from ci_eval.evaluation.screened import refuse_personal
 from ci_eval.figures.calibration import JudgeFact, judge_facts
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.naive import target as naive
 from ci_eval.providers.base import ToolCall
 from ci_eval.providers.registry import local_model
@@ -39,7 +40,6 @@ from ci_eval.scorers.memory import ScoreMemory, key_of
 from ci_eval.scorers.registry import BoundScorer, Scorer, ScorerSet
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
-from ci_eval.standing import Standing
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
 from ci_eval.text import canonical
@@ -174,9 +174,9 @@ class Suite:
         return judge_facts(self.judges(), self.name, self.snapshot)
 
     @cached_property
-    def standings(self) -> list[Standing]:
+    def judge_agreements(self) -> list[JudgeAgreement]:
         """The same as runs and reports carry it."""
-        return [fact.standing for fact in self.judge_facts]
+        return [fact.as_recorded for fact in self.judge_facts]
 
     def concurrency_of(self, scorer: Scorer) -> int:
         """How many requests the provider of a scorer takes at once."""
@@ -317,7 +317,7 @@ class Suite:
             repeats=max((job.repeat + 1 for job in jobs), default=1),
             deterministic=all(evaluator.is_deterministic(job.case) for job in jobs),
             fingerprint=self.fingerprint(evaluator.target),
-            judges=self.standings,
+            judges=self.judge_agreements,
         )
 
 

@@ -15,20 +15,20 @@ from pydantic import Field
 
 from ci_eval.config import calibration_path
 from ci_eval.figures.agreement import Agreement, Detection
+from ci_eval.judge_agreement import AgreementTables, JudgeAgreement, Stale
 from ci_eval.reader import Strict, read_json, validate
 from ci_eval.records import Hex, Time, Word
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import OVERALL, CriterionName
 from ci_eval.snapshot import Snapshot
-from ci_eval.standing import Stale, Standing, Tables
 from ci_eval.text import Untrusted
 
 FEWEST = 50
 """Labels of answers that the judge passed, and of those that it failed, from which on a share says much."""
 
 
-class Compared(Tables):
+class Compared(AgreementTables):
     """What the counts say."""
 
     @property
@@ -123,10 +123,10 @@ class JudgeFact:
     """What changed since; None where the calibration holds."""
 
     @property
-    def standing(self) -> Standing:
-        """The same as runs and reports carry it."""
+    def as_recorded(self) -> JudgeAgreement:
+        """The same in the form that runs and reports store."""
         found = self.calibration
-        return Standing(
+        return JudgeAgreement(
             scorer=Untrusted(self.scorer),
             dimension=Untrusted(self.dimension),
             model=Untrusted(self.policy.model),
@@ -136,9 +136,9 @@ class JudgeFact:
         )
 
 
-def compared(standing: Standing) -> Mapping[str, Compared]:
+def compared(judge: JudgeAgreement) -> Mapping[str, Compared]:
     """By criterion, and `overall`."""
-    return {name: Compared(**vars(tables)) for name, tables in standing.compared.items()}
+    return {name: Compared(**vars(tables)) for name, tables in judge.compared.items()}
 
 
 def telling(found: Mapping[str, Compared]) -> Compared | None:

@@ -131,5 +131,5 @@ def _scores_in_markdown(done: Sequence[tuple[Suite, Run]], lost: int, *, stored:
     table = tabulate(rows, headers=["suite", "dimension", "score"], tablefmt="github", disable_numparse=True)
     ending = f"Answers lost to infrastructure: {lost}, so nothing was stored." if lost else ""
     kept = "Stored as main's baseline." if stored and not lost else ending
-    judges = "".join(f"- {line}\n" for suite, _ in done for line in lines(suite.standings, cell))
+    judges = "".join(f"- {line}\n" for suite, _ in done for line in lines(suite.judge_agreements, cell))
     return "\n\n".join(part for part in ("## ci-eval: full evaluation", table, judges, kept) if part) + "\n"

@@ -23,13 +23,13 @@ from ci_eval.figures.costs import CostComparison, SideCost, compare_cost, side_c
 from ci_eval.figures.failures import Failures, failures
 from ci_eval.figures.timing import LatencyComparison, compare_latency, timed
 from ci_eval.golden.cases import Edits, clusters_of
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.naive.margin import Margin
 from ci_eval.outcome.acceptance import Acceptance
 from ci_eval.outcome.data import DataOutcome
 from ci_eval.outcome.increases import Increase, increases
 from ci_eval.plan.subset import Budget
 from ci_eval.records import Header, Record
-from ci_eval.standing import Standing
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, Fate, Verdict, fate, worst
 
@@ -139,7 +139,7 @@ class SuiteOutcome:
     """Files of rows that the pull request changes."""
     weights: Mapping[str, Fraction] = field(default_factory=dict)
     """How much a dimension counts in the overall score; 1 where it is not named."""
-    judges: tuple[Standing, ...] = ()
+    judges: tuple[JudgeAgreement, ...] = ()
     confidence: ConfidencePolicy | None = None
 
     @property

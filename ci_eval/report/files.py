@@ -8,22 +8,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from ci_eval.compare_runs import RunComparison
 from ci_eval.errors import UsageError
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.report import (
+    compare_runs,
+    compare_runs_json,
+    compare_runs_junit,
+    compare_runs_sarif,
     json_report,
     junit,
-    junit_versus,
     markdown,
     model,
     sarif,
-    sarif_versus,
-    versus,
-    versus_json,
 )
+from ci_eval.report.html import compare_runs as html_of_runs
 from ci_eval.report.html import gate as html
-from ci_eval.report.html import versus as html_versus
-from ci_eval.versus import Versus
 
 Form = Literal["md", "html", "json", "junit", "sarif"]
 ENDS: Mapping[str, Form] = {".html": "html", ".md": "md", ".json": "json", ".xml": "junit", ".sarif": "sarif"}
@@ -42,7 +42,7 @@ def of_gate(outcome: GateOutcome, form: Form) -> str:
     return _GATE[form](outcome)
 
 
-def of_runs(found: Sequence[Versus], limit: Fraction | None, form: Form) -> str:
+def of_runs(found: Sequence[RunComparison], limit: Fraction | None, form: Form) -> str:
     """The report of run files side by side."""
     return _RUNS[form](found, limit)
 
@@ -58,10 +58,10 @@ _GATE: Mapping[Form, Callable[[GateOutcome], str]] = {
     "junit": junit.to_junit,
     "sarif": sarif.to_sarif,
 }
-_RUNS: Mapping[Form, Callable[[Sequence[Versus], Fraction | None], str]] = {
-    "md": lambda found, limit: markdown.page(versus.build(found, limit)),
-    "html": html_versus.to_html,
-    "json": lambda found, limit: _dumped(versus_json.to_json(found, limit)),
-    "junit": junit_versus.to_junit,
-    "sarif": sarif_versus.to_sarif,
+_RUNS: Mapping[Form, Callable[[Sequence[RunComparison], Fraction | None], str]] = {
+    "md": lambda found, limit: markdown.page(compare_runs.build(found, limit)),
+    "html": html_of_runs.to_html,
+    "json": lambda found, limit: _dumped(compare_runs_json.to_json(found, limit)),
+    "junit": compare_runs_junit.to_junit,
+    "sarif": compare_runs_sarif.to_sarif,
 }

@@ -7,46 +7,46 @@ from typing import Any
 
 from ci_eval.figures.agreement import Agreement, Estimate, Share
 from ci_eval.figures.calibration import Compared, compared, telling
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.report.document import Listing, Noun, Section, Text, in_words, joined
 from ci_eval.scorers.rubric import OVERALL
-from ci_eval.standing import Standing
 from ci_eval.text import Untrusted, log
 
 
-def judges(standings: Sequence[Standing]) -> Iterator[Section]:
-    if standings:
-        items = tuple(about(one) for one in standings)
+def judges(found: Sequence[JudgeAgreement]) -> Iterator[Section]:
+    if found:
+        items = tuple(about(one) for one in found)
         yield Section("Judges", (Listing(items, Noun("judge", "judges")),), importance=94, folded=False)
 
 
-def lines(standings: Sequence[Standing], encode: Callable[[Untrusted], str]) -> Iterator[str]:
+def lines(found: Sequence[JudgeAgreement], encode: Callable[[Untrusted], str]) -> Iterator[str]:
     """The same for what is no report of a gate: a line a judge."""
-    for one in standings:
+    for one in found:
         yield in_words(about(one), encode)
 
 
-def about(standing: Standing) -> Text:
+def about(judge: JudgeAgreement) -> Text:
     """One judge in a sentence."""
-    who: Text = (standing.dimension, " is judged by ", standing.model)
-    every = compared(standing)
+    who: Text = (judge.dimension, " is judged by ", judge.model)
+    every = compared(judge)
     found = telling(every)
     if found is None:
         return (*who, "; it was never compared with people (ci-eval judge calibrate).")
     agreed = found.agreement.agreed
     share = f"{100 * agreed.value:.0f} % of {agreed.of:,} labels{_coefficients(found)}"
-    stale: Text = (f" Stale: {standing.stale}.",) if standing.stale else ()
+    stale: Text = (f" Stale: {judge.stale}.",) if judge.stale else ()
     of = "" if OVERALL in every else " of its weakest criterion"
     return (*who, f", which agrees with people in {share}{of}.", *_shrinks(found), *stale)
 
 
-def of_dimension(name: str, standings: Iterable[Standing]) -> Text:
+def of_dimension(name: str, found: Iterable[JudgeAgreement]) -> Text:
     """All judges of one dimension, each in its sentence; nothing where none judges it."""
-    return joined(dict.fromkeys(about(one) for one in standings if one.dimension.text() == name), " ")
+    return joined(dict.fromkeys(about(one) for one in found if one.dimension.text() == name), " ")
 
 
-def looks_at(name: str, standings: Iterable[Standing]) -> Text:
+def looks_at(name: str, found: Iterable[JudgeAgreement]) -> Text:
     """What a rule of a scanner looks at."""
-    judged = of_dimension(name, standings)
+    judged = of_dimension(name, found)
     return ("Golden cases in ", Untrusted(name), *((". ", *judged) if judged else ()))
 
 
@@ -70,7 +70,7 @@ def _shrinks(found: Compared) -> Text:
 # --- for programs -----------------------------------------------------------------------------------------------------
 
 
-def judges_json(standings: Iterable[Standing]) -> list[dict[str, Any]]:
+def judges_json(found: Iterable[JudgeAgreement]) -> list[dict[str, Any]]:
     return [
         {
             "scorer": log(one.scorer),
@@ -80,7 +80,7 @@ def judges_json(standings: Iterable[Standing]) -> list[dict[str, Any]]:
             "answers": one.answers,
             "compared": {name: figures_of(found) for name, found in compared(one).items()},
         }
-        for one in standings
+        for one in found
     ]
 
 

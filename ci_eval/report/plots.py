@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from ci_eval.compare_runs import DimensionChange, RunComparison
 from ci_eval.figures.ranks import Quantile, quantile
 from ci_eval.golden.cases import STRATA
 from ci_eval.outcome.model import SuiteOutcome
@@ -16,7 +17,6 @@ from ci_eval.report.numbers import decimal, digits_for, signed
 from ci_eval.report.performance import QUANTILES, times
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult
-from ci_eval.versus import DimensionChange, Versus
 
 Who = Literal["base", "candidate", "change"]
 _MOST_GROUPS = 12
@@ -144,10 +144,10 @@ def _timed(who: Who, found: Quantile) -> Dot:
     return Dot(who, found.value, found.low, found.high)
 
 
-# --- run files side by side -------------------------------------------------------------------------------------------
+# --- run files compared -----------------------------------------------------------------------------------------------
 
 
-def beside(found: Versus, limit: Fraction | None) -> Iterator[Plot]:
+def of_runs(found: RunComparison, limit: Fraction | None) -> Iterator[Plot]:
     about = "In points, with the interval at 95 % where there are cases enough."
     told = "" if limit is None else " The red line is the limit."
     rows = tuple(_moved(one, limit) for one in found.dimensions)

@@ -15,7 +15,7 @@ from ci_eval.baseline.drift import Drift
 from ci_eval.github.client import GitHub
 from ci_eval.github.drift_issue import DriftIssue
 from ci_eval.github.environment import Token
-from ci_eval.standing import Standing
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.text import Untrusted
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -160,7 +160,7 @@ def test_an_issue_whose_answer_was_lost_is_not_opened_twice(standin: StandIn, is
 
 
 def test_a_dimension_that_a_model_judges_is_told_with_its_judge(standin: StandIn, issue: DriftIssue) -> None:
-    judge = Standing(scorer=Untrusted("judge"), dimension=Untrusted("routing"), model=Untrusted("judge-1"))
+    judge = JudgeAgreement(scorer=Untrusted("judge"), dimension=Untrusted("routing"), model=Untrusted("judge-1"))
     issue.keep([replace(FELL, judges=(judge,)), ROSE])
     (body,) = bodies(standin)
     assert "- `routing` is judged by `judge-1`; it was never compared with people" in body

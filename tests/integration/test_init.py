@@ -17,7 +17,7 @@ from example_models import golden_rows
 from parcel_desk import Files, Repository
 
 import ci_eval as package
-from ci_eval.starting.workflow import PATH, Job, render
+from ci_eval.scaffold.workflow import PATH, Job, render
 
 PROJECT = Path(package.__file__).parent.parent
 BIN = Path(sys.executable).parent

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from ci_eval.baseline.drift import Again, Drift, chance, drifts, first_run
 from ci_eval.baseline.store import WRITERS, Found, StoredRun, Trust
 from ci_eval.confirm.evidence import Cell, Limit
+from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.records import CellResult, Fingerprint, Header, Record, Run
-from ci_eval.standing import Standing
 from ci_eval.text import Untrusted
 
 ONE = Fraction(1)
@@ -191,7 +191,7 @@ def test_a_drift_is_told_with_its_sign() -> None:
 def test_a_dimension_that_a_model_judges_brings_its_judge() -> None:
     """The judge may have changed, and not what it judges."""
     one, other = (
-        Standing(scorer=Untrusted("j"), dimension=Untrusted(name), model=Untrusted("m"))
+        JudgeAgreement(scorer=Untrusted("j"), dimension=Untrusted(name), model=Untrusted("m"))
         for name in ("task_accuracy", "tone")
     )
     made = again(always(True), broken(20))

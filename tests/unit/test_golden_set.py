@@ -20,7 +20,7 @@ from ci_eval.evaluation.full_run import FullRun
 from ci_eval.evaluation.suite import LAPTOP, Session, Suite
 from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
-from ci_eval.providers.local import parse_lists
+from ci_eval.providers.local_prompt import parse_lists
 from ci_eval.records import Record, Run
 from ci_eval.scorers.base import Answer
 from ci_eval.scorers.refusal import declines

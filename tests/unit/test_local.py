@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from ci_eval.deadline import Deadline
 from ci_eval.providers import minilm
 from ci_eval.providers.base import Labelled, Message, ProviderError, Reply, Request
-from ci_eval.providers.local import LocalProvider, fill, find_shape, parse_lists
+from ci_eval.providers.local import LocalProvider
+from ci_eval.providers.local_prompt import fill, find_shape, parse_lists
 
 SHAPE = '{"topic": "<topic>", "open": <open>, "hint": "<hint text>"}'
 LISTS = """

@@ -18,15 +18,15 @@ from hostile import HOSTILE, hostile_text
 from hypothesis import given, settings
 from report_factory import case, cell, comparison, full, harmless, outcome, realistic, record, rerun, some, suite
 
+from ci_eval.compare_runs import compare
 from ci_eval.config import GatePolicy
-from ci_eval.figures.counted import counted
+from ci_eval.figures.counted_run import counted
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.records import CallMade, Run
+from ci_eval.report.html.compare_runs import to_html as runs_html
 from ci_eval.report.html.gate import to_html
-from ci_eval.report.html.versus import to_html as versus_html
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
-from ci_eval.versus import compare
 
 MARKUP = (
     "</script><script>alert(1)</script>",
@@ -299,7 +299,7 @@ class TestRunsSideBySide:
             for file, records in (("base.jsonl", base), (text, {**base, "case-1": worse}))
         )
         found = compare(first, second)
-        return versus_html([found, found], Fraction(1))
+        return runs_html([found, found], Fraction(1))
 
     @pytest.mark.parametrize("text", [*MARKUP, *(text for text in HOSTILE if text.strip())], ids=str)
     def test_hostile_text_adds_nothing(self, text: str) -> None:

@@ -13,14 +13,14 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from junitparser import TestCase as Result
 from report_factory import Change, cell, comparison, full, joined, outcome, realistic, record, rerun, some, suite
 
+from ci_eval.compare_runs import RunComparison, compare
 from ci_eval.config import GatePolicy
-from ci_eval.figures.counted import counted
+from ci_eval.figures.counted_run import counted
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.records import Run
+from ci_eval.report.compare_runs_junit import to_junit as runs_junit
 from ci_eval.report.junit import to_junit
-from ci_eval.report.junit_versus import to_junit as versus_junit
 from ci_eval.verdict import Verdict
-from ci_eval.versus import Versus, compare
 
 
 def read(text: str) -> dict[str, list[Result]]:
@@ -147,7 +147,7 @@ def check(text: str) -> None:
 # --- run files side by side -------------------------------------------------------------------------------------------
 
 
-def beside(**different: Any) -> Versus:
+def beside(**different: Any) -> RunComparison:
     base = {f"case-{n}": record(f"case-{n}", cell()) for n in range(4)}
     candidate = {**base, "case-1": record("case-1", cell(False), output="wrong"), **different}
     header = rerun(comparison(some(3)), {}).base_header
@@ -158,16 +158,16 @@ def beside(**different: Any) -> Versus:
 
 
 def test_a_case_fails_that_fails_on_a_candidate_and_not_on_base() -> None:
-    found = read(versus_junit([beside()]))
+    found = read(runs_junit([beside()]))
     assert list(found) == ["b.jsonl"]
     assert [test.name for test in found["b.jsonl"] if not test.is_passed] == ["case-1"]
     assert "wrong" in str(found["b.jsonl"][1].result[0].text)
 
 
 def test_with_a_limit_there_is_a_verdict() -> None:
-    [test] = read(versus_junit([beside()], Fraction(1)))["ci-eval"]
+    [test] = read(runs_junit([beside()], Fraction(1)))["ci-eval"]
     assert [kind for kind, _ in problems(test)] == [Error]
-    assert not read(versus_junit([beside()], Fraction(50)))["ci-eval"][0].result
+    assert not read(runs_junit([beside()], Fraction(50)))["ci-eval"][0].result
 
 
 # --- no room for every test -------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from report_factory import cell, comparison, full, outcome, realistic, record, s
 from test_report_junit import beside
 
 from ci_eval.outcome.model import ChangeNote, GateOutcome
+from ci_eval.report.compare_runs_sarif import to_sarif as runs_sarif
 from ci_eval.report.sarif import to_sarif
-from ci_eval.report.sarif_versus import to_sarif as versus_sarif
 from ci_eval.text import Untrusted
 from ci_eval.verdict import Verdict
 
@@ -134,13 +134,13 @@ def test_hidden_texts_are_not_in_the_file() -> None:
 
 
 def test_runs_side_by_side_are_told_at_the_run_file() -> None:
-    [found] = read(versus_sarif([beside()], Fraction(1)))["results"]
+    [found] = read(runs_sarif([beside()], Fraction(1)))["results"]
     assert found["level"] == "warning"
     assert [place(one)[0] for one in (*found["locations"], *found["relatedLocations"])] == ["b.jsonl", "a.jsonl"]
-    [note] = read(versus_sarif([beside()]))["results"]
+    [note] = read(runs_sarif([beside()]))["results"]
     assert note["level"] == "note"
 
 
 def test_nothing_that_fell_is_no_result() -> None:
     same = beside(**{"case-1": record("case-1", cell())})
-    assert read(versus_sarif([same], Fraction(1)))["results"] == []
+    assert read(runs_sarif([same], Fraction(1)))["results"] == []

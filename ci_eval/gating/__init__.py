@@ -1,0 +1,1 @@
+"""The gating of one affected suite: plan, first pass, comparison, confirmation, decision."""

@@ -1,1 +1,0 @@
-"""One affected suite on its way from plan to decision."""
