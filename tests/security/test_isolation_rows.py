@@ -438,7 +438,10 @@ VALUES = st.recursive(
 )
 SHAPES: list[Json] = [
     {"type": "array", "items": {"$ref": "#"}},
-    {"$defs": {"n": {"anyOf": [{"type": "integer"}, {"$ref": "#/$defs/l"}]}, "l": {"items": {"$ref": "#/$defs/n"}}}},
+    {
+        "$ref": "#/$defs/n",
+        "$defs": {"n": {"anyOf": [{"type": "integer"}, {"$ref": "#/$defs/l"}]}, "l": {"items": {"$ref": "#/$defs/n"}}},
+    },
     {"properties": {"a": {"type": "integer"}}, "unevaluatedProperties": False},
     {"properties": {"a": {"$ref": "#"}, "b": {"const": None}}, "additionalProperties": False, "type": "object"},
 ]
