@@ -89,7 +89,7 @@ _EMAIL = re.compile(
 _PHONE = re.compile(
     r"(?<![\w.+])(?:"
     r"\+(?!\d{1,3}\.\d{4,7}(?!\d))[1-9](?:[ ()./-]{0,2}\d){7,14}"  # not a coordinate
-    r"|(?<!\d )00[1-9]\d{0,2}[ /-](?:[ ()./-]{0,2}\d){6,12}"
+    r"|(?<!\d )(?<!-)00[1-9]\d{0,2}[ /](?:[ ()./-]{0,2}\d){6,12}"
     r"|(?:1[ .-])?(?:\([2-9]\d\d\)[ .-]{0,2}|[2-9]\d\d[.-][ .-]?)[2-9]\d\d[ .-]\d{4}"
     r"|(?<!\d )(?:1[ .-])?[2-9]\d\d [ .-]?[2-9]\d\d[ .-]\d{4}(?! \d)"  # not a list of numbers
     r")(?!\w|[.-]\d)"
@@ -98,8 +98,15 @@ _NEAR_PHONE = re.compile(
     r"(?i)\b(?:tel|phone|call|mobil|handy|cell|fax|whatsapp|telefon|t\u00e9l)\w{0,8}[^\w+]{0,8}(?:(?:is|at|number|no)\W{0,2}){0,2}"
     r"(\(?0(?:[ ()./-]{0,3}\d){7,13})(?!\d)"
 )
-_CARD = re.compile(r"(?<![\w.-])(?:2(?=[2-7])|[3-6])(?:[ -]?\d){13,18}(?![\w-])")
-_CARD_LENGTHS = {"2": {16}, "3": {14, 15, 16}, "4": {16, 19}, "5": {16}, "6": {16, 17, 18, 19}}
+_CARD = re.compile(
+    r"(?<![\w.-])(?<!\d{4} )(?:[2-6]\d{12,18}|[2-6](?:[ -]\d){13,18}"
+    r"|[2-6]\d{3}([ -])(?:\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{6}\1\d{4,5}))(?![\w-]| \d{4}(?!\d))"
+)
+"""As cards are printed, or spelt out: of other numbers in a row, one in ten would have a right check digit."""
+_ISSUED = re.compile(
+    r"2[2-7]\d{14}|3(?:0[0-59]|[689]\d)\d{11}|3[47]\d{13}|35\d{14}|4\d{15}(?:\d{3})?|5[0-8]\d{14}|6\d{15}|62\d{15,17}"
+)
+"""What the numbers of each network begin with, and how long they are."""
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?:[ -]{0,2}[A-Z0-9]){11,30}")
 _SMALL_IBAN = re.compile(r"(?<![A-Za-z0-9])[a-z]{2}\d\d(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,3})?(?![A-Za-z0-9])")
 """In small letters it has to end where its country's do: words and hashes look much the same."""
@@ -148,7 +155,7 @@ def _phones(text: str) -> Iterator[str]:
 
 def _cards(text: str) -> Iterator[str]:
     numbers = (_digits(match.group()) for match in _CARD.finditer(text))
-    yield from (number for number in numbers if len(number) in _CARD_LENGTHS[number[0]] and luhn(number))
+    yield from (number for number in numbers if _ISSUED.fullmatch(number) and luhn(number))
 
 
 def _ibans(text: str) -> Iterator[str]:
