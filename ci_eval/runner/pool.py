@@ -1,4 +1,4 @@
-"""One pool for all that is asked at once. Threads ask; scoring stays in their hands so that nothing waits."""
+"""One pool for all that is asked at once. Threads ask, and score what is scored here; the caller's tells records."""
 
 from __future__ import annotations
 

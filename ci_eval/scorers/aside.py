@@ -115,7 +115,7 @@ class Aside:
     @property
     def open(self) -> bool:
         """Whether it takes answers."""
-        return self._owed.open
+        return self._child is not None and self._owed.open
 
     def expect(self, answers: int) -> None:
         """Start the process where so many answers are worth it; nothing waits for it."""
@@ -124,8 +124,9 @@ class Aside:
                 return
             self.started = True
         with suppress(ChildError):  # then every score is made here
-            self._child = self._start()
-            self._send(self._policies())
+            child = self._start()
+            _send(child, self._policies())
+            self._child = child  # from now on answers are given, which come after the policies
 
     def _start(self) -> Child:
         command = [sys.executable, "-I", str(Path(scorers.__file__).with_name("aside_worker.py"))]
@@ -143,21 +144,22 @@ class Aside:
         if taken is None:
             return None
         number, found = taken
-        self._send([number, _answer_json(answer), case.model_dump(mode="json", exclude_defaults=True)])
-        return Promise(found, self.end)
-
-    def _send(self, what: JSON) -> None:
-        """What the process does not take ends it, as whoever waits for it hears."""
-        assert self._child, "started"  # noqa: S101
+        assert self._child, "it has begun"  # noqa: S101
         try:
-            self._child.send(json.dumps(what).encode() + b"\n", Deadline.after(_SEND_SECONDS))
+            _send(self._child, [number, _answer_json(answer), case.model_dump(mode="json", exclude_defaults=True)])
         except ChildError:
             self.end()
+        return Promise(found, self.end)
 
     def end(self) -> None:
         """End the process; what it owes is made here."""
         if self._child:
             self._child.kill()
+
+
+def _send(child: Child, what: JSON) -> None:
+    """Raises ChildError where the process does not take it; whoever waits for the process hears that it ends."""
+    child.send(json.dumps(what).encode() + b"\n", Deadline.after(_SEND_SECONDS))
 
 
 def _answer_json(answer: Answer) -> JSON:
