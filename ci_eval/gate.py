@@ -168,12 +168,12 @@ class Gate:
             main = configs.load(self.base, self.config_path)
         head = configs.load(self.candidate, self.config_path)
         changes = detect(self.base, self.candidate, main, head)
-        if changes.policy_changed:
-            check_policy(head, self.candidate)
         if changes.policy_changed or changes.affected():
             refuse_personal(main.policy, head, self.candidate, head.policy.suites)
             for removed in main.policy.suites.keys() - head.policy.suites.keys():  # judged all the same
                 refuse_to_show_personal(main.policy, main, self.candidate, removed)
+        if changes.policy_changed:
+            check_policy(head, self.candidate)
         return _Read(main, head, changes)
 
     def _judge(self, read: _Read, budget: Budget, purse: Purse) -> tuple[SuiteOutcome, ...]:

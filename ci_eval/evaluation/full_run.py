@@ -110,8 +110,9 @@ def _loaded(
     config: Config, snapshot: Snapshot, session: Session, names: Iterable[str]
 ) -> list[tuple[Suite, Collection[Case]]]:
     """Every suite, checked before the first is asked, with its cases: all of them, or those of the session's shard."""
+    names = list(names)
+    refuse_personal(config.policy, config, snapshot, names)  # before anything that may quote it
     suites = [Suite.load(config, snapshot, name) for name in names]
-    refuse_personal(config.policy, config, snapshot, [suite.name for suite in suites])
     for suite in suites:
         need_cases(suite)
     for suite in suites:

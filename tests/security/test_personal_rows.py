@@ -93,6 +93,17 @@ def test_106_a_pull_request_cannot_lift_the_rule_for_itself(prompt: str, tmp_pat
     refused(repository.gate(), f"{FAQ_GOLDEN}:5", server)
 
 
+def test_106_what_is_wrong_with_a_row_besides_does_not_quote_it(tmp_path: Path, server: OpenAIServer) -> None:
+    """An unknown key is named by whoever refuses it; also where the pull request takes the rule away."""
+    repository = desk(tmp_path / "desk", server)
+    rows = FILES[TRIAGE_GOLDEN] + f"- {{id: extra, input: {{ticket: x}}, {WHO}: 1}}\n"
+    repository.write({TRIAGE_GOLDEN: rows})
+    refused(run(repository), f"{TRIAGE_GOLDEN}:{rows.count(chr(10))}", server)
+    refused(repository.gate(), f"{TRIAGE_GOLDEN}:{rows.count(chr(10))}", server)
+    repository.write({CONFIG: repository.read(CONFIG).replace("pii: refuse\n", "")})
+    refused(repository.gate(), f"{TRIAGE_GOLDEN}:{rows.count(chr(10))}", server)
+
+
 def test_106_nor_by_no_longer_naming_what_it_shows(tmp_path: Path, server: OpenAIServer) -> None:
     """A suite that a pull request removes is judged by main's policy, and shows the pull request's examples."""
     repository = desk(tmp_path / "desk", server)

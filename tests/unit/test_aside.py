@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from making import PATIENT, Scripted, answers, case, evaluator, golden, held, reply, scorer_set
 
+from ci_eval.child import ChildError
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.providers.base import Reply, Request, ToolCall
@@ -159,6 +160,17 @@ def test_few_answers_start_no_process() -> None:
     aside = Aside.of(_asking().scorers.shared)
     aside.expect(20)
     assert not aside.started
+
+
+def test_a_process_that_cannot_be_started_takes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise ChildError("cannot be started")
+
+    monkeypatch.setattr(scoring, "Child", refused)
+    alone = _asking()
+    asking, aside = _beside(alone)
+    assert (aside.started, aside.open) == (True, False)
+    assert _told(answers(asking, CASES[:9])) == _told(answers(alone, CASES[:9]))
 
 
 def test_a_process_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
