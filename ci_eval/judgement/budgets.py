@@ -117,12 +117,24 @@ def refuse_too_small(work: Sequence[Work], plans: Sequence[Plan], budget: Budget
             raise Inconclusive(
                 f"suite {suite}: {len(each.cases)} of its {each.of} cases would take {seconds:.0f} s, "
                 f"{most.requests:,.0f} calls, {most.tokens:,.0f} tokens and {_dollars(most.usd)} with "
-                f"their confirmation{_and_canaries(one)}, more than the budget; raise the budget"
+                f"their confirmation{_and_canaries([one])}, more than the budget; raise the budget"
             )
+    _refuse_together(work, plans, budget)
 
 
-def _and_canaries(work: Work) -> str:
-    return " and the judges' canaries" if work.canaries.requests else ""
+def _refuse_together(work: Sequence[Work], plans: Sequence[Plan], budget: Budget) -> None:
+    """Each may fit alone, and nothing may have to be asked but the canaries."""
+    take = sum((each.first for each in plans), sum((one.canaries for one in work), NOTHING))
+    if not budget.affords(take):
+        names = ", ".join(one.prepared.suite.name for one in work)
+        raise Inconclusive(
+            f"the first look at {names} would take {take.requests:,.0f} calls, {take.tokens:,.0f} tokens and "
+            f"{_dollars(take.usd)}{_and_canaries(work)}, more than the budget; raise the budget"
+        )
+
+
+def _and_canaries(work: Iterable[Work]) -> str:
+    return " and the judges' canaries" if any(one.canaries.requests for one in work) else ""
 
 
 def _unpriced(work: Work) -> str:

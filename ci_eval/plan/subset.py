@@ -18,6 +18,8 @@ from functools import cached_property
 
 from ci_eval.stats import fewest_unseen
 
+_HAIR = 1e-9
+"""What sums of dollars may be off by: a budget of exactly the cost is enough."""
 _RANKED = Fraction(7, 10)
 LEAST_CASES = 20
 """Fewer than this, of a larger golden set, would be no check at all."""
@@ -123,7 +125,7 @@ class Budget:
     def affords(self, cost: Cost) -> bool:
         """Whether it covers all of a cost but its time; an unknown price is more than any limit."""
         return (
-            (self.usd is None or (cost.usd is not None and cost.usd <= self.usd))
+            (self.usd is None or (cost.usd is not None and cost.usd <= self.usd * (1 + _HAIR)))
             and (self.calls is None or cost.requests <= self.calls)
             and (self.tokens is None or cost.tokens <= self.tokens)
         )

@@ -57,6 +57,22 @@ def test_a_budget_that_they_use_up_is_told_before_the_first_call(desk: Desk, lim
     assert desk.server.asked == []
 
 
+def test_they_have_to_be_paid_for_where_nothing_else_is_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Main's run is stored, and what the change asks is the same."""
+    where = ("--repo", str(desk.repo.folder), "-q")
+    desk.write(rubric=RUBRIC + CANARIES)
+    assert ci_eval("baseline", "update", *where).code == 0
+    desk.write(rubric=RUBRIC + CANARIES, budget=", calls: 1")
+    desk.repo.write("model.yaml", "provider: house\nmodel: desk-1 # as before\n")
+    desk.server.asked.clear()
+    monkeypatch.setenv("HOUSE_KEY", KEY)  # the first command has taken it
+    ran = ci_eval("gate", *where)
+    assert (ran.code, desk.server.asked) == (3, [])
+    assert "2 calls" in ran.err
+    assert "and the judges' canaries, more than the budget" in ran.err
+    assert ci_eval("plan", *where[:2]).code == 3
+
+
 def test_a_judge_that_may_be_asked_once_a_minute_takes_the_time_for_them_too(desk: Desk) -> None:
     desk.write(rubric=RUBRIC + CANARIES)
     policy = (desk.repo.folder / "ci-eval.yaml").read_text()

@@ -14,7 +14,7 @@ from github_hub import HARMLESS, PULL, Hub, Job, opened
 from github_standin import DATA, Failure
 from hypothesis import given
 from hypothesis import strategies as st
-from parcel_desk import CONFIG, TRIAGE_CASES
+from parcel_desk import CONFIG, FAQ_PROMPT, TRIAGE_CASES, edited
 
 from ci_eval.github.caps import free_again
 from ci_eval.plan.subset import Budget, Cost
@@ -60,6 +60,17 @@ def test_128_enough_for_a_gate_is_enough(budget: str, hub: Hub, capsys: Capture)
     with_budget(hub, budget)
 
     assert (judged(hub, capsys).code, hub.model.calls) == (0, 2 * TRIAGE_CASES)
+
+
+def test_128_two_suites_that_the_queue_cannot_both_pay_for_are_refused_together(hub: Hub, capsys: Capture) -> None:
+    """Eight calls and six: each alone would fit, and the second would find the purse empty."""
+    with_budget(hub, "calls: 10")
+    hub.push_head({**HARMLESS, **edited(FAQ_PROMPT, "Open:", "Opening hours:")})
+
+    job = hub.merge_group(capsys, hub.developer.git("rev-parse", "main"))
+
+    assert (job.code, hub.model.calls) == (3, 0)
+    assert "more than the budget" in job.summary
 
 
 def test_128_a_price_that_nobody_knows_is_more_than_any_ceiling(hub: Hub, capsys: Capture) -> None:

@@ -37,6 +37,14 @@ def test_what_fits_is_run_whole() -> None:
     assert set(found.chance.values()) == {1.0}
 
 
+def test_a_budget_of_exactly_the_cost_is_enough() -> None:
+    """Three dimes are more than 0.3 dollars by how computers add."""
+    dimes = sum((Cost(1, usd=0.1, tokens_in=9) for _ in range(3)), NOTHING)
+    assert Budget(60, usd=0.3, calls=3, tokens=27).affords(dimes)
+    assert Budget(60, usd=0.3).after(Cost(usd=0.1), 0).affords(Cost(usd=0.2))
+    assert not Budget(60, usd=0.2999).affords(dimes)
+
+
 @pytest.mark.parametrize("budget", [Budget(20.0), Budget(1e9, 2.0)])
 def test_a_part_is_the_largest_that_fits_with_room_to_confirm(budget: Budget) -> None:
     found = plan(options(), TERMS, budget, 1)
