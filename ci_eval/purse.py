@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 _HAIR = 1e-9
+"""Of a limit: what sums of many amounts may be off by."""
 
 
 @dataclass
@@ -38,7 +39,11 @@ class Ceiling:
     def enough_for(self, calls: int) -> bool:
         """Whether so many more calls fit, at the average of those so far."""
         average = self.spent / self._settled if self._settled else self.expected
-        return self.left > 0 and calls * average <= self.left
+        return self.left > 0 and self.covers(calls * average)
+
+    def covers(self, amount: float) -> bool:
+        """Whether this much is left."""
+        return amount <= self.left + _HAIR * (self.limit or 0.0)
 
     @property
     def left(self) -> float:
@@ -102,7 +107,7 @@ class Purse:
         """Whether this much is left; an unknown price is more than any limit."""
         if usd is None and self.usd.limit is not None:
             return False
-        return (usd or 0.0) <= self.usd.left and calls <= self.calls.left and tokens <= self.tokens.left
+        return self.usd.covers(usd or 0.0) and self.calls.covers(calls) and self.tokens.covers(tokens)
 
     @property
     def spent(self) -> float | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ci_eval.evaluation.labelled import Count, Judged, Labels
     from ci_eval.evaluation.suite import Suite
     from ci_eval.figures.agreement import Estimate, Share
+    from ci_eval.figures.calibration import Calibration
     from ci_eval.scorers.registry import BoundScorer
 
 _SHOWN = 20
@@ -89,6 +90,7 @@ def calibrate(
     from ci_eval.evaluation.screened import refuse_personal
     from ci_eval.evaluation.spending import refuse_too_dear, within
     from ci_eval.evaluation.suite import Suite, required_keys
+    from ci_eval.figures.calibration import kept
     from ci_eval.git import Git
 
     git = Git.discover(repo)
@@ -98,6 +100,7 @@ def calibrate(
     budget = policy.policy.budget
     bound = the_judge(suite, suite.judges(no_keys(required_keys(policy))), scorer)
     found = _read(suite, bound, labels, run_file)
+    before = kept(suite.snapshot, found.judge.rubric)
     if dry_run:
         tell_cost(found.takes(bound), len(found.answers), "labelled answers", "answers", as_json=as_json)
     what = f"judging {len(found.answers):,} labelled answers"
@@ -119,7 +122,7 @@ def calibrate(
         click.echo(json.dumps(told, indent=2) if as_json else "\n".join(told))
     if not whole:
         raise _unfinished(judged, len(found.answers), remembered=cache is not None)
-    _keep(git.work_tree or repo, suite, bound, every, ruled)
+    _keep(git.work_tree or repo, before, suite, bound, every, ruled)
     return 0
 
 
@@ -163,12 +166,19 @@ def _unfinished(judged: Sequence[Judged], of: int, *, remembered: bool) -> Incon
     )
 
 
-def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Count], answers: int) -> None:
-    """Write the calibration beside the rubric."""
+def _keep(
+    work_tree: Path,
+    before: Sequence[Calibration],
+    suite: Suite,
+    bound: BoundScorer,
+    every: Sequence[Count],
+    answers: int,
+) -> None:
+    """Write the calibration beside the rubric, with those that are kept there."""
     from datetime import UTC, datetime
 
     from ci_eval.config import calibration_path
-    from ci_eval.figures.calibration import Calibration, kept, rubric_digest, with_new
+    from ci_eval.figures.calibration import Calibration, rubric_digest, with_new
     from ci_eval.reader import write_file
 
     policy = every[0].judge
@@ -184,7 +194,7 @@ def _keep(work_tree: Path, suite: Suite, bound: BoundScorer, every: Sequence[Cou
         compared=compared,
     )
     others = {one.identity for one in suite.judges()} - {bound.identity}
-    file = with_new(kept(suite.snapshot, policy.rubric), new, others)
+    file = with_new(before, new, others)
     data = json.dumps(file.model_dump(mode="json", exclude_none=True), indent=1)
     path = calibration_path(policy.rubric)
     write_file(work_tree / path, f"{data}\n".encode())

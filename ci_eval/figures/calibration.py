@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ci_eval.config import calibration_path
+from ci_eval.errors import InputError
 from ci_eval.figures.agreement import Agreement, Detection
 from ci_eval.judge_agreement import AgreementTables, JudgeAgreement, Stale
-from ci_eval.reader import Strict, read_json, validate
+from ci_eval.reader import Document, Strict, read_json, validate
 from ci_eval.records import Hex, Time, Word
 from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.registry import BoundScorer
@@ -68,12 +69,21 @@ class CalibrationFile(Strict):
     judges: Annotated[list[Calibration], Field(min_length=1, max_length=200)]
 
 
+_ANEW = "remove it, and make it anew with ci-eval judge calibrate; or use the ci-eval that wrote it"
+
+
 def kept(snapshot: Snapshot, rubric: str) -> list[Calibration]:
     """What is kept beside a rubric; raises InputError for a file that is none."""
     path = calibration_path(rubric)
     if not snapshot.has(path):
         return []
-    document = read_json(snapshot.read(path), path)
+    try:
+        return _calibrations(read_json(snapshot.read(path), path))
+    except InputError as error:  # nobody wrote it by hand
+        raise InputError(error.problem, remedy=_ANEW, file=error.file, line=error.line) from None
+
+
+def _calibrations(document: Document) -> list[Calibration]:
     if isinstance(document.value, dict) and document.value.get("format") == "ci-eval calibration 1":
         return [validate(_FirstFile, document)]
     return validate(CalibrationFile, document).judges

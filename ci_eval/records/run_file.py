@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci_eval import __version__
 from ci_eval.errors import InputError
 from ci_eval.reader import MIB, Document, Strict, appending, read_file, read_jsonl, validate, write_file
 from ci_eval.records.record import Record
-from ci_eval.records.run import Header, Run
+from ci_eval.records.run import Header, Run, safe_word
 from ci_eval.text import canonical
 
 # What was paid for must be readable: 100,000 answers of some pages, or a few thousand of the longest kind.
@@ -41,8 +42,9 @@ def parse(data: bytes, file: str) -> Run:
     documents = read_jsonl(data, file, limit=_FILE_LIMIT)
     if not documents:
         raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
-    header = validate(Header, documents[0])
-    records = tuple(validate(Record, document) for document in documents[1:])
+    with _by_another_version(documents[0]):
+        header = validate(Header, documents[0])
+        records = tuple(validate(Record, document) for document in documents[1:])
     _refuse_duplicates(records, documents[1:])
     return Run(header, records)
 
@@ -52,7 +54,21 @@ def parse_header(data: bytes, file: str) -> Header:
     documents = read_jsonl(data.partition(b"\n")[0], file)
     if not documents:
         raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
-    return validate(Header, documents[0])
+    with _by_another_version(documents[0]):
+        return validate(Header, documents[0])
+
+
+@contextmanager
+def _by_another_version(header: Document) -> Iterator[None]:
+    """What another ci-eval wrote, and this one cannot read, is not for its reader to correct."""
+    try:
+        yield
+    except InputError as error:
+        version = safe_word(str(header.value.get("version", ""))) if isinstance(header.value, dict) else ""
+        if version in {"", __version__}:
+            raise
+        remedy = f"ci-eval {version} wrote it, and this is {__version__}: evaluate again, or use that one"
+        raise InputError(error.problem, remedy=remedy, file=error.file, line=error.line) from None
 
 
 def _refuse_duplicates(records: Iterable[Record], documents: Iterable[Document]) -> None:

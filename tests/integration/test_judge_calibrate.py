@@ -490,6 +490,17 @@ def test_a_damaged_calibration_on_main_is_told_before_anything_is_asked(desk: De
     assert desk.server.asked == []
 
 
+@pytest.mark.parametrize("damage", ["{}", '{"format": "ci-eval calibration 3"}', "<<<<<<< HEAD\n"])
+def test_a_damaged_calibration_is_told_before_the_judge_is_paid_to_make_it_anew(desk: Desk, damage: str) -> None:
+    """It holds the other judges' figures, too, so it is not thrown away."""
+    desk.write(**{FILE: damage})
+    ran = calibrate(desk, table(2, 0, 0, 2))
+    assert (ran.code, desk.server.asked) == (2, [])
+    assert FILE in ran.err
+    assert "remove it" in ran.err
+    assert (desk.repo.folder / FILE).read_text() == damage
+
+
 def test_a_table_that_does_not_add_up_is_refused(desk: Desk) -> None:
     desk.write()
     assert calibrate(desk, table(2, 0, 0, 2)).code == 0

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import cell, fingerprint, header, record, run
 
+from ci_eval import __version__
 from ci_eval.errors import InputError
 from ci_eval.records import (
     Record,
@@ -140,6 +141,20 @@ def test_a_file_that_is_not_whole_is_refused_at_its_line(data: bytes, line: int)
     with pytest.raises(InputError) as caught:
         parse(data, "run.jsonl")
     assert (caught.value.file, caught.value.line) == ("run.jsonl", line)
+
+
+def test_what_a_newer_version_wrote_is_not_for_its_reader_to_correct() -> None:
+    told = f"; ci-eval 7.0.0 wrote it, and this is {__version__}: evaluate again, or use that one"
+    newer = {**header().model_dump(mode="json"), "version": "7.0.0"}
+    future = ([{**newer, "future": 1}], [{**newer, "format": "ci-eval run 9"}], [newer, {"case": "a", "mood": "good"}])
+    for lines in future:
+        with pytest.raises(InputError) as refused:
+            parse("".join(f"{json.dumps(line)}\n" for line in lines).encode(), "run.jsonl")
+        assert str(refused.value).startswith(f"run.jsonl:{len(lines)}: ")
+        assert str(refused.value).endswith(told)
+    for version in ("7\n::error::x", "", __version__):
+        with pytest.raises(InputError, match=r'^run\.jsonl:1: unknown key "future"; write'):
+            parse(json.dumps({**newer, "version": version, "future": 1}).encode(), "run.jsonl")
 
 
 @given(st.integers(0, len(to_bytes(run(record("a"), record("b"))))))
