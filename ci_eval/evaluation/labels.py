@@ -11,7 +11,8 @@ from pydantic import Field
 
 from ci_eval.errors import InputError, UsageError
 from ci_eval.evaluation.score_given_answers import score_given
-from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.golden.cases import Case, CaseId, Expected, Input
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, Strict, each_row, read_file, validate

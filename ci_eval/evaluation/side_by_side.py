@@ -12,7 +12,8 @@ from statistics import fmean
 
 from ci_eval.errors import InputError
 from ci_eval.evaluation.score_given_answers import score_given
-from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.figures.position_bias import PositionBias
 from ci_eval.figures.win_rate import WinRate
 from ci_eval.golden.cases import Case
