@@ -19,7 +19,8 @@ from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.canaries import check_judges
 from ci_eval.evaluation.prepare import Preparation, Prepared, about_main
 from ci_eval.evaluation.screened import refuse_personal, refuse_to_show_personal
-from ci_eval.evaluation.suite import LAPTOP, Origin, Progress, Session, check_policy, required_keys
+from ci_eval.evaluation.session import LAPTOP, Origin, Progress, Session
+from ci_eval.evaluation.suite import check_policy, required_keys
 from ci_eval.gating.affected import judge_all
 from ci_eval.gating.budgets import Work, plan_all, refuse_too_small
 from ci_eval.outcome import explain

@@ -15,7 +15,8 @@ from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.full_run import FullRun
-from ci_eval.evaluation.suite import Origin, Session, Suite
+from ci_eval.evaluation.session import Origin, Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.gate import Gate
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.records import Record, Run

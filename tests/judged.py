@@ -17,7 +17,7 @@ from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.full_run import evaluate_all
-from ci_eval.evaluation.suite import Origin, Session
+from ci_eval.evaluation.session import Origin, Session
 from ci_eval.gate import Gate
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.purse import Purse

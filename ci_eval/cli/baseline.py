@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ci_eval.cli.cache import cache_options, chosen_cache
+from ci_eval.cli.lazy import LazyGroup
 from ci_eval.text import log
 
 if TYPE_CHECKING:
@@ -18,26 +19,10 @@ if TYPE_CHECKING:
     from ci_eval.cli.stored import Clone
 
 
-class _Commands(click.Group):
-    """Loads the larger of its commands when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "replay", "show"])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        match cmd_name:
-            case "replay":
-                from ci_eval.cli.replay import replay
-
-                return replay
-            case "show":
-                from ci_eval.cli.baseline_show import show
-
-                return show
-        return super().get_command(ctx, cmd_name)
+_LAZY = {"replay": "ci_eval.cli.replay:replay", "show": "ci_eval.cli.baseline_show:show"}
 
 
-@click.group(cls=_Commands)
+@click.group(cls=LazyGroup, lazy=_LAZY)
 def baseline() -> None:
     """Store, show and check main's runs.
 

@@ -17,7 +17,7 @@ from ci_eval.text import log
 if TYPE_CHECKING:
     from ci_eval.evaluation.side_by_side import Pairs, SideBySide
     from ci_eval.evaluation.suite import Suite
-    from ci_eval.figures.preferred import Preferred
+    from ci_eval.figures.win_rate import WinRate
     from ci_eval.records import Run
     from ci_eval.scorers.judge import Judge
     from ci_eval.scorers.registry import BoundScorer
@@ -162,7 +162,7 @@ class _Told(NamedTuple):
     def _criteria(self) -> Sequence[str]:
         return [one.name for one in self._judge.read_rubric(self.suite.snapshot).criteria]
 
-    def _figures(self) -> Iterator[tuple[str, Preferred]]:
+    def _figures(self) -> Iterator[tuple[str, WinRate]]:
         from ci_eval.scorers.rubric import OVERALL
 
         yield OVERALL, self.found.overall
@@ -241,7 +241,7 @@ def _word(value: float) -> str:
     return "better" if value > 0.5 else "worse"
 
 
-def _shares(one: Preferred) -> tuple[str, str, str]:
+def _shares(one: WinRate) -> tuple[str, str, str]:
     """The preference, what the ties leave of it, and whether it may be chance."""
     decided, net = one.decided, one.net
     if decided is None or net is None:
@@ -256,7 +256,7 @@ def _shares(one: Preferred) -> tuple[str, str, str]:
     )
 
 
-def _figures_json(one: Preferred) -> dict[str, Any]:
+def _figures_json(one: WinRate) -> dict[str, Any]:
     """Shares with their 95 % intervals."""
     decided, net = one.decided, one.net
     return {

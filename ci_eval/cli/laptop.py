@@ -18,7 +18,8 @@ from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, UsageError
 from ci_eval.evaluation.base_run import Baselines
-from ci_eval.evaluation.suite import LAPTOP, Session, Suite, required_keys
+from ci_eval.evaluation.session import LAPTOP, Session
+from ci_eval.evaluation.suite import Suite, required_keys
 from ci_eval.figures.tally import Tally
 from ci_eval.git import Git, Remote
 from ci_eval.reader import write_file

@@ -8,13 +8,13 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
 from types import FrameType
 from typing import Any
 
 import click
 
 from ci_eval import __version__, kernel
+from ci_eval.cli.lazy import LazyGroup
 from ci_eval.errors import EXIT_CANCELLED, EXIT_REFUSED, CiEvalError
 from ci_eval.text import log
 
@@ -36,21 +36,11 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
-class LazyGroup(click.Group):
-    """Loads a command's module when it is asked for: `--version` should not wait for what `gate` needs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="ci-eval")
 def cli() -> None:
     """Stop pull requests that make a language-model product worse.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ci_eval.evaluation.suite import Progress
+from ci_eval.evaluation.session import Progress
 from ci_eval.records import Record
 
 T = TypeVar("T")

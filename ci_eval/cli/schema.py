@@ -26,7 +26,7 @@ def schema(name: str) -> int:
 
 def _schema(name: str) -> dict[str, Any]:
     from ci_eval.config import Policy
-    from ci_eval.evaluation.labelled import LabelRow
+    from ci_eval.evaluation.labels import LabelRow
     from ci_eval.golden.cases import Case
     from ci_eval.records import Header, Record
     from ci_eval.scorers.rubric import Rubric

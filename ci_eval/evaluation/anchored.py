@@ -12,7 +12,8 @@ from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation.base_run import Baselines
 from ci_eval.evaluation.full_run import FullRun
 from ci_eval.evaluation.screened import refuse_to_show_personal
-from ci_eval.evaluation.suite import Session, Side, Suite
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Side, Suite
 from ci_eval.git import Git
 from ci_eval.records import Run
 from ci_eval.snapshot import Snapshot, at_commit

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.score_given_answers import score_given
-from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.records import Record
 from ci_eval.runner.cache import FIRST_FRESH

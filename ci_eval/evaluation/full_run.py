@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ci_eval.config import Config
 from ci_eval.evaluation.canaries import check_judges
 from ci_eval.evaluation.screened import refuse_personal
-from ci_eval.evaluation.suite import Session, Side, Suite, need_cases
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Side, Suite, need_cases
 from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
 from ci_eval.records import Header, Key, Record, Run, RunFile

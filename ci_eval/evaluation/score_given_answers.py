@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.plan.subset import NOTHING
 from ci_eval.records import Record
 from ci_eval.runner.given_answers import GivenAnswer, evaluator_for, jobs

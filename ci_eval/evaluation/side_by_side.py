@@ -12,9 +12,10 @@ from statistics import fmean
 
 from ci_eval.errors import InputError
 from ci_eval.evaluation.score_given_answers import score_given
-from ci_eval.evaluation.suite import Session, Suite
-from ci_eval.figures.leaning import Leaning
-from ci_eval.figures.preferred import Preferred
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
+from ci_eval.figures.position_bias import PositionBias
+from ci_eval.figures.win_rate import WinRate
 from ci_eval.golden.cases import Case
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.records import Record, Run, missing_answers
@@ -136,18 +137,18 @@ class SideBySide:
         return [(one, one.value) for one in self.judged if one.value is not None]
 
     @property
-    def overall(self) -> Preferred:
+    def overall(self) -> WinRate:
         """By the mean of all criteria."""
-        return Preferred.of(value for _, value in self.ruled)
+        return WinRate.of(value for _, value in self.ruled)
 
-    def of(self, criterion: str) -> Preferred:
+    def of(self, criterion: str) -> WinRate:
         """By one criterion; what needed no judge is of all alike."""
-        return Preferred.of(one.parts.get(criterion, value) for one, value in self.ruled)
+        return WinRate.of(one.parts.get(criterion, value) for one, value in self.ruled)
 
     @property
-    def leaning(self) -> Leaning:
+    def leaning(self) -> PositionBias:
         """By cases: one is swayed when the orders disagree over any criterion."""
-        return Leaning.of(one.leaning for one, _ in self.ruled)
+        return PositionBias.of(one.leaning for one, _ in self.ruled)
 
     @property
     def decided(self) -> list[tuple[Judged, float]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ci_eval.config import BudgetPolicy, ProviderPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive
-from ci_eval.evaluation.suite import Session
+from ci_eval.evaluation.session import Session
 from ci_eval.plan.subset import Budget, Cost
 from ci_eval.purse import Purse
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol
 
 from ci_eval import __version__
 from ci_eval.changes import FileChange
@@ -19,6 +17,7 @@ from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, InputError
 from ci_eval.evaluation.resources import Supply, reached_by, redacted, remembering
 from ci_eval.evaluation.screened import refuse_personal
+from ci_eval.evaluation.session import Origin
 from ci_eval.figures.calibration import JudgeFact, judge_facts
 from ci_eval.golden import cases as golden_cases
 from ci_eval.golden.cases import GoldenSet
@@ -26,12 +25,10 @@ from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.naive import target as naive
 from ci_eval.providers.base import ToolCall
 from ci_eval.providers.registry import local_model
-from ci_eval.purse import Purse
 from ci_eval.records import Fingerprint, Header, Record, Run, safe_word
 from ci_eval.runner.answering import Answerer, OwnScorer, connect_scorer, connect_target
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.runner.evaluator import Evaluator, Job
-from ci_eval.runner.shards import Shard
 from ci_eval.scorers import registry
 from ci_eval.scorers.aside import Aside
 from ci_eval.scorers.base import Answer, Ask, Program, Score
@@ -43,57 +40,6 @@ from ci_eval.snapshot import Snapshot
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
 from ci_eval.text import canonical
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a run takes place, for its header; empty words on a laptop."""
-
-    event: str = "local"
-    repository: str = ""
-    branch: str = ""
-    run_url: str = ""
-
-
-LAPTOP = Origin()
-
-
-class Progress(Protocol):
-    """Told what happens, as it happens."""
-
-    def start(self, label: str, total: int) -> None: ...
-
-    def advance(self, record: Record) -> None: ...
-
-    def finish(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Session:
-    """What every evaluation of one job shares."""
-
-    keys: Mapping[str, Secret]
-    progress: Progress
-    out: Path
-    """The folder that run files are written to."""
-    origin: Origin
-    deadline: Deadline
-    purse: Purse = field(default_factory=Purse)
-    cache: ResponseCache | None = None
-    """Answers first looks; confirmations never see it."""
-    shard: Shard | None = None
-    """Only this part of each golden set."""
-    resume: bool = False
-    """Keep what the run file holds of the same inputs."""
-    file: Path | None = None
-    """The run file, where one suite is evaluated and it has a name of its own."""
-
-    def run_file(self, suite: str, name: str) -> Path:
-        return self.file or self.out / suite / f"{name}.jsonl"
-
-    def pay(self, record: Record) -> None:
-        """Settle one record."""
-        self.purse.pay(record.spent_usd, calls=record.spent_calls, tokens=record.spent_tokens)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ci_eval.baseline.noise import noise
 from ci_eval.comparison import Comparison, pair_up
 from ci_eval.confirm.machine import Confirmation
 from ci_eval.deadline import Deadline
-from ci_eval.evaluation.suite import Session
+from ci_eval.evaluation.session import Session
 from ci_eval.gating import estimate
 from ci_eval.gating.anchor import judge_anchor
 from ci_eval.gating.asking import SIDES, Asking

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ci_eval.comparison import pair_up
 from ci_eval.confirm.machine import Side
-from ci_eval.evaluation.suite import Session
+from ci_eval.evaluation.session import Session
 from ci_eval.gating.asking import Asking
 from ci_eval.gating.budgets import Work
 from ci_eval.gating.first_pass import first_pass

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ci_eval.confirm.machine import Side
-from ci_eval.evaluation.suite import Session, Suite
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.records import Record, RunFile
 from ci_eval.runner.evaluator import Evaluator, Job
 from ci_eval.runner.pool import always, run_all

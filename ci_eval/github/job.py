@@ -15,7 +15,7 @@ import click
 
 from ci_eval import sides
 from ci_eval.errors import EXIT_REFUSED, CiEvalError, Inconclusive, InputError
-from ci_eval.evaluation.suite import Progress
+from ci_eval.evaluation.session import Progress
 from ci_eval.gate import Gate, Tighter
 from ci_eval.github import event as events
 from ci_eval.github import forks

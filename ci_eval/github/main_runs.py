@@ -17,7 +17,8 @@ from ci_eval.config import Config
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.anchored import missing_anchors
 from ci_eval.evaluation.full_run import evaluate_all
-from ci_eval.evaluation.suite import Session, Suite, required_keys, to_store
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite, required_keys, to_store
 from ci_eval.figures.tally import Tally
 from ci_eval.github.drift_issue import DriftIssue, in_markdown
 from ci_eval.github.publish import config_id, cost, write_outputs, write_summary

@@ -18,7 +18,7 @@ from ci_eval.baseline.store import WRITERS, Store, Trust
 from ci_eval.config import Config
 from ci_eval.errors import CiEvalError, InputError
 from ci_eval.evaluation.base_run import Baselines
-from ci_eval.evaluation.suite import Origin, Progress
+from ci_eval.evaluation.session import Origin, Progress
 from ci_eval.git import Git, Remote
 from ci_eval.github.client import GitHub
 from ci_eval.github.commands import Annotation, annotate

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ci_eval.evaluation.suite import Side, Suite
 from ci_eval.figures.calibration import JudgeFact
-from ci_eval.figures.leaning import Leaning
+from ci_eval.figures.position_bias import PositionBias
 from ci_eval.records import Record
 from ci_eval.scorers.judge import Judge
 
@@ -58,7 +58,7 @@ def about_order(suite: Suite, records: Iterable[Record]) -> Iterator[str]:
     for fact in suite.judge_facts:
         if not fact.policy.is_pairwise:
             continue
-        found = Leaning.of(cell.parts for cell in cells if cell.scorer == fact.scorer)
+        found = PositionBias.of(cell.parts for cell in cells if cell.scorer == fact.scorer)
         if found.notable:
             yield (
                 f'the judge "{fact.scorer}" said another thing in the other order in {found.swayed} of '

@@ -20,8 +20,8 @@ from ci_eval.outcome.falls import Fall, falls
 from ci_eval.outcome.increases import Increase
 from ci_eval.outcome.model import AnchorOutcome, ChangeNote, GateOutcome, NaiveOutcome, Overall, SuiteOutcome
 from ci_eval.records import Record
-from ci_eval.report.beside import means
 from ci_eval.report.cases import pairs_of
+from ci_eval.report.criteria import means
 from ci_eval.report.json_figures import figures, sides
 from ci_eval.report.judges import judges_json
 from ci_eval.report.numbers import between, decimal, digits_for

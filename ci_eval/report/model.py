@@ -9,7 +9,7 @@ from typing import get_args
 
 from ci_eval.changes import Role
 from ci_eval.outcome.model import ChangeNote, GateOutcome, SuiteOutcome
-from ci_eval.report import beside, data, limits
+from ci_eval.report import criteria, data, limits, naive
 from ci_eval.report.acceptance import acceptance
 from ci_eval.report.cases import broken, flaky, golden_set, leaks, lost, repaired, went
 from ci_eval.report.certainty import how_sure, rerun_counts
@@ -73,8 +73,8 @@ def _suite(suite: SuiteOutcome, *, show: bool, named: bool) -> Iterator[Section]
     yield from golden_set(suite)
     yield from leaks(suite.leaks)
     yield from groups(suite)
-    yield from beside.criteria(suite)
-    yield from beside.naive(suite)
+    yield from criteria.criteria(suite)
+    yield from naive.naive(suite)
     yield from how_it_fails(suite)
     yield from confidence(suite)
     yield from performance(suite)
@@ -99,7 +99,7 @@ def _dimensions(suite: SuiteOutcome, *, named: bool) -> Section:
 def dimension_table(suite: SuiteOutcome) -> Table:
     """One row a dimension; then their mean, and latency and cost where policy limits them."""
     headers = ("dimension", "base", "this PR", "change", "limit", "broke", "repaired", "verdict")
-    rows = (*(_dimension(result) for result in suite.dimensions), *beside.overall(suite), *limits.rows(suite))
+    rows = (*(_dimension(result) for result in suite.dimensions), *criteria.overall(suite), *limits.rows(suite))
     return Table(headers, "lrrrrrrl", rows, Noun("dimension", "dimensions"))
 
 

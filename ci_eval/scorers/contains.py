@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ci_eval.golden.cases import Case
 from ci_eval.reader import wrong
 from ci_eval.scorers.base import MISSING, Answer, Comparing, Score, Scoring, as_text, binary
-from ci_eval.scorers.normal import Normal, normalised
+from ci_eval.scorers.normalise import Normal, normalised
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import MISSING, Answer, Comparing, Score, Scoring, as_text, binary, comparable
-from ci_eval.scorers.normal import Normal, folded
+from ci_eval.scorers.normalise import Normal, normalised_value
 
 
 class Exact(Comparing):
@@ -28,6 +28,6 @@ class Exact(Comparing):
             got = answer.json
         if got is MISSING:
             return self.nothing()
-        if comparable(folded(got, self.normalise)) == comparable(folded(wanted, self.normalise)):
+        if comparable(normalised_value(got, self.normalise)) == comparable(normalised_value(wanted, self.normalise)):
             return binary(True, f"{as_text(got)}, as expected")
         return binary(False, f"{as_text(got)} where {as_text(wanted)} is right")

@@ -11,7 +11,7 @@ from pydantic import Field
 from ci_eval.config import FieldPath as Dotted
 from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import MISSING, Answer, Comparing, PassAt, Score, Scoring, comparable
-from ci_eval.scorers.normal import Normal, folded
+from ci_eval.scorers.normalise import Normal, normalised_value
 from ci_eval.scorers.overlap import Overlap
 from ci_eval.text import JSON, Untrusted, shorten
 
@@ -55,9 +55,11 @@ class Fields(Comparing):
 
     def _items(self, value: JSON) -> Iterator[Item]:
         if isinstance(value, list):
-            yield from (("", comparable(self._entry(folded(entry, self.normalise)))) for entry in value)
+            yield from (("", comparable(self._entry(normalised_value(entry, self.normalise)))) for entry in value)
         else:
-            yield from ((path, comparable(folded(leaf, self.normalise))) for path, leaf in self._leaves(value))
+            yield from (
+                (path, comparable(normalised_value(leaf, self.normalise))) for path, leaf in self._leaves(value)
+            )
 
     def _entry(self, entry: JSON) -> JSON:
         """What makes an entry the same as another: of an object, the fields that count."""

@@ -1,4 +1,5 @@
-"""Texts without what they can be disguised by: capitals, accents, widths, blanks, punctuation, hidden characters.
+"""Texts folded to plain letters and digits, to find words that are disguised: by capitals, accents, widths, blanks,
+punctuation or hidden characters. What users may choose to ignore is in `normalise.py`.
 
 Character by character, since Python's normalisation of a whole text takes quadratic time where many marks are piled up.
 """

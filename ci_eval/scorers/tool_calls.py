@@ -21,7 +21,7 @@ from ci_eval.scorers.base import (
     equal,
     expectation,
 )
-from ci_eval.scorers.normal import Normal, folded
+from ci_eval.scorers.normalise import Normal, normalised_value
 from ci_eval.scorers.trajectory import MOST_CALLS, Call, calls, holds
 from ci_eval.text import Untrusted
 
@@ -115,7 +115,7 @@ class ToolCalls(WholeScorer):
 
     def _compares(self, arguments: dict[str, Any]) -> dict[str, Any]:
         kept = arguments.items()
-        return {name: folded(value, self.normalise) for name, value in kept if name not in self.ignored}
+        return {name: normalised_value(value, self.normalise) for name, value in kept if name not in self.ignored}
 
     def _reason(self, wanted: Sequence[WantedCall], made: Sequence[Call], right: dict[int, int]) -> str:
         missing = [one for place, one in enumerate(wanted) if place not in right]

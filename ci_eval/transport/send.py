@@ -32,8 +32,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from ci_eval.deadline import Deadline
 from ci_eval.origin import origin_of
 from ci_eval.text import JSON
-from ci_eval.transport.advice import advice, retry_after
 from ci_eval.transport.pacing import Limits, Ticket
+from ci_eval.transport.rate_limit_headers import advice, retry_after
 from ci_eval.transport.turnstile import TooLate, Turnstile
 
 BODY_LIMIT = 8 * 1024 * 1024

@@ -23,7 +23,7 @@ from ci_eval.child import Child, ChildError
 from ci_eval.config import Subject, TargetPolicy
 from ci_eval.deadline import Deadline
 from ci_eval.errors import Inconclusive, InputError
-from ci_eval.evaluation.suite import Origin
+from ci_eval.evaluation.session import Origin
 from ci_eval.gate import Gate
 from ci_eval.git import Git
 from ci_eval.outcome.model import GateOutcome

@@ -188,7 +188,7 @@ def test_nothing_is_executed_or_unpickled() -> None:
 def test_modules_that_are_imported_by_name_are_named_in_the_code() -> None:
     """And by the function's own name in the process that a `python` target gets."""
     assert callers("import_module") == {
-        "cli.main",
+        "cli.lazy",
         "providers.registry",
         "scorers.registry",
         "targets.python_runner",

@@ -17,7 +17,8 @@ from ci_eval.datasets.contamination import leaks_in_rows, leaks_in_text
 from ci_eval.datasets.rows import read
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.full_run import FullRun
-from ci_eval.evaluation.suite import LAPTOP, Session, Suite
+from ci_eval.evaluation.session import LAPTOP, Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.figures.tally import Tally
 from ci_eval.golden.cases import Case
 from ci_eval.providers.local_prompt import parse_lists

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ci_eval.transport.advice import advice, retry_after
 from ci_eval.transport.pacing import Advice
+from ci_eval.transport.rate_limit_headers import advice, retry_after
 
 NOW = datetime(2026, 5, 4, 8, 30, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from one_answer import linear, refusal, said, scored
 
-from ci_eval.scorers.normal import Normal, normalised
+from ci_eval.scorers.normalise import Normal, normalised
 from ci_eval.text import JSON
 
 KINDS: tuple[Normal, ...] = get_args(Normal)

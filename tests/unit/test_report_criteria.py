@@ -13,7 +13,7 @@ from report_factory import comparison, joined, outcome, rows, section, some, sui
 
 from ci_eval.errors import InputError
 from ci_eval.outcome.model import SuiteOutcome
-from ci_eval.report.beside import means
+from ci_eval.report.criteria import means
 from ci_eval.report.json_report import to_json
 
 

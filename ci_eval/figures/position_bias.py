@@ -1,6 +1,7 @@
-"""How much a pairwise judge goes by the place in which an answer stands, from the parts of its scores. Pure.
+"""Position bias of a pairwise judge: how often its verdict depends on which answer is shown first. Pure.
 
-Its position consistency, and which place it favours where it is not consistent (Shi et al. 2024, arXiv 2406.07791).
+Both orders are asked. Where they disagree, the judge is not consistent, and may favour one place (Shi et al. 2024,
+arXiv 2406.07791).
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ _FEWEST, _NOTABLE = 10, 0.25
 
 
 @dataclass(frozen=True)
-class Leaning:
-    """Comparisons are two answers under one criterion, in both orders."""
+class PositionBias:
+    """Counts of comparisons. One comparison is two answers under one criterion, asked in both orders."""
 
     comparisons: int
     swayed: int
-    """In which the orders did not say the same."""
+    """How many of them came out differently in the two orders."""
     to_first: int
-    """Of those, in which the answer shown first was favoured, as `to_second` has the others that leaned."""
+    """Of those swayed, how many favoured the answer shown first."""
     to_second: int
+    """Of those swayed, how many favoured the answer shown second."""
 
     @classmethod
-    def of(cls, scores: Iterable[Mapping[str, float]]) -> Leaning:
-        """From the parts of scores: those of other judges, and of ties without a call, count to nothing."""
+    def of(cls, scores: Iterable[Mapping[str, float]]) -> PositionBias:
+        """From the parts of scores. Scores of other judges, and ties that took no call, do not count."""
         pairs = [
             (parts[name], parts.get(f"{name.removesuffix(CONSISTENCY)}{FIRST}", 0.5))
             for parts in scores
@@ -38,7 +40,7 @@ class Leaning:
 
     @property
     def share(self) -> float | None:
-        """Of the comparisons that are swayed; None without any."""
+        """The share of comparisons that are swayed, in [0, 1]; None without comparisons."""
         return self.swayed / self.comparisons if self.comparisons else None
 
     @property
@@ -48,7 +50,7 @@ class Leaning:
 
     @property
     def words(self) -> str:
-        """Which place is favoured, as an apposition; nothing where none is."""
+        """Which place is favoured, to follow a sentence; empty where none is."""
         if self.to_first == self.to_second:
             return ""
         return f", mostly for the answer shown {'first' if self.to_first > self.to_second else 'second'}"

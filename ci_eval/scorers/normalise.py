@@ -1,4 +1,7 @@
-"""What may differ between two texts that still say the same."""
+"""`normalise` of several scorers: texts without the differences that the user says do not count.
+
+To find a text however it is disguised, see `folding.py`.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +43,13 @@ def normalised(text: str, kinds: Collection[Normal]) -> str:
     return _BLANKS.sub(" ", text) if "whitespace" in kinds else text
 
 
-def folded(value: JSON, kinds: Collection[Normal]) -> JSON:
+def normalised_value(value: JSON, kinds: Collection[Normal]) -> JSON:
     """A JSON value with all its texts normalised and without blanks at their ends; names of fields stay as they are."""
     if isinstance(value, str):
         return normalised(value, kinds).strip()
     if isinstance(value, dict):
-        return {key: folded(item, kinds) for key, item in value.items()}
-    return [folded(item, kinds) for item in value] if isinstance(value, list) else value
+        return {key: normalised_value(item, kinds) for key, item in value.items()}
+    return [normalised_value(item, kinds) for item in value] if isinstance(value, list) else value
 
 
 def _composed(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:

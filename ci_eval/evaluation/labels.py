@@ -1,26 +1,24 @@
-"""A judge beside people: their labels read, the judge asked about the same answers, and both counted."""
+"""Answers that people labelled: read from files and runs, and given to a judge that rules on the same answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median_high, median_low
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
 from ci_eval.errors import InputError, UsageError
 from ci_eval.evaluation.score_given_answers import score_given
-from ci_eval.evaluation.suite import Session, Suite
-from ci_eval.figures.calibration import Compared
+from ci_eval.evaluation.session import Session
+from ci_eval.evaluation.suite import Suite
 from ci_eval.golden.cases import Case, CaseId, Expected, Input
 from ci_eval.plan.subset import NOTHING, Cost
 from ci_eval.reader import Document, Strict, each_row, read_file, validate
 from ci_eval.records import Record, Run
 from ci_eval.runner.given_answers import GivenAnswer, part_of, part_recorded, with_reference
 from ci_eval.scorers.judge import Judge
-from ci_eval.scorers.preference import TIE
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import LEAST, MOST, OVERALL, CriterionName
 from ci_eval.text import Untrusted, canonical
@@ -28,7 +26,7 @@ from ci_eval.text import Untrusted, canonical
 Word = Literal["pass", "fail", "worse", "tie", "better"]
 Mark = Word | Annotated[int, Field(ge=LEAST, le=MOST)]
 PREFERENCES: tuple[Word, ...] = ("worse", "tie", "better")
-"""What a pairwise judge and people say of an answer beside its reference, in this order."""
+"""The marks of a pairwise judge, worst first: the answer is worse than its reference, as good, or better."""
 Rater = Annotated[str, Field(pattern=r"^[A-Za-z0-9 ._@-]{1,64}$")]
 
 
@@ -52,11 +50,12 @@ class LabelRow(Strict):
 
 @dataclass
 class Labelled:
-    """One answer, and what people said of it: by criterion, each person's mark."""
+    """One answer, and what people said of it."""
 
     case: Case
     answer: str
     marks: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    """Marks by person, by criterion or `overall`."""
 
 
 @dataclass
@@ -66,10 +65,10 @@ class Labels:
     judge: Judge
     criteria: Sequence[str]
     answers: dict[str, Labelled] = field(default_factory=dict)
-    """By what was asked and answered."""
+    """By a key made of question and answer, so that labels of the same answer come together."""
 
     def read(self, path: Path, golden: Mapping[str, Case]) -> None:
-        """Raises InputError with the line of a label that is none."""
+        """Add the labels of a file of JSON lines; raises InputError with the line of a label that cannot be used."""
         for row in each_row(read_file(path), str(path)):
             label = validate(LabelRow, row)
             case = self._case(label, golden, row)
@@ -101,7 +100,7 @@ class Labels:
         return int(value) if value == int(value) else -1
 
     def _case(self, label: LabelRow, golden: Mapping[str, Case], row: Document) -> Case:
-        """Its reference as a pairwise judge gets it."""
+        """The labelled case, with the reference answer in the place where a pairwise judge looks for it."""
         case, path = self._asked(label, golden, row), self.judge.reference_path
         if not self.judge.is_pairwise and label.reference is not None:
             raise row.error(("reference",), "a reference, for a judge of single answers", "remove it")
@@ -164,7 +163,7 @@ class Labels:
             raise UsageError("there is no label; name a file of labels, or --run with golden cases that have `human`")
 
     def judged(self, bound: BoundScorer, suite: Suite, session: Session) -> list[Judged]:
-        """Every answer with what the judge says of it; without those that it was not asked about for want of money."""
+        """Every answer with the judge's record; answers that the budget did not reach are left out."""
         given = self.given()
         records = score_given(bound, suite, session, given, 0, "labelled answers for")
         pairs = zip(given, self.answers.values(), strict=True)
@@ -176,115 +175,3 @@ class Judged(NamedTuple):
 
     labelled: Labelled
     record: Record
-
-
-# --- counted ----------------------------------------------------------------------------------------------------------
-
-
-class Pair(NamedTuple):
-    """People's word and the judge's, as places on a scale, and whether each passes."""
-
-    people: int
-    judge: int
-    people_pass: bool
-    judge_pass: bool
-
-
-@dataclass(frozen=True)
-class Count:
-    """The answers of which people said something by one name, beside the judge."""
-
-    judge: Judge
-    name: str
-    judged: Sequence[Judged]
-
-    @property
-    def compared(self) -> Compared | None:
-        """The tables; None where nobody said anything of it, or the judge could not."""
-        pairs = [pair for _, pair in self.pairs()]
-        if not pairs:
-            return None
-        size = self._size()
-        table, passes = _zeros(size), _zeros(2)
-        for pair in pairs:
-            table[pair.people][pair.judge] += 1
-            passes[pair.people_pass][pair.judge_pass] += 1
-        return Compared(table=table, passes=passes, people=self._people())
-
-    def pairs(self) -> Iterator[tuple[Judged, Pair]]:
-        """Where people are of two minds, half by half, nobody can be right about them: such an answer is left out."""
-        for one in self.judged:
-            settled = self._settled(one.labelled)
-            if settled is not None and not one.record.lost:
-                yield one, self._pair(settled, one.record)
-
-    def differing(self) -> Iterator[tuple[Judged, Pair]]:
-        """Where judge and people differ, the farthest apart first."""
-        found = [(one, pair) for one, pair in self.pairs() if pair.people != pair.judge]
-        return iter(sorted(found, key=lambda item: -abs(item[1].people - item[1].judge)))
-
-    @property
-    def split(self) -> int:
-        """Answers of which as many people said one thing as the other."""
-        marked = [one.labelled for one in self.judged if one.labelled.marks.get(self.name)]
-        return sum(self._settled(one) is None for one in marked)
-
-    def _marks(self, labelled: Labelled) -> list[int]:
-        """People's marks as places on the scale, in the order of their names."""
-        marks = [mark for _, mark in sorted(labelled.marks.get(self.name, {}).items())]
-        if self.judge.is_pairwise:
-            return [PREFERENCES.index(mark) for mark in marks]
-        if not self._in_words():
-            return [int(mark) - LEAST for mark in marks]
-        return [int(self._passes(mark)) for mark in marks]
-
-    def _settled(self, labelled: Labelled) -> int | None:
-        marks = self._marks(labelled)
-        if not marks or (self._size() <= len(PREFERENCES) and median_low(marks) != median_high(marks)):
-            return None
-        return median_low(marks)
-
-    def _pair(self, settled: int, record: Record) -> Pair:
-        (cell,) = record.cells
-        value = float(cell.score if self.name == OVERALL else cell.parts[self.name])
-        passed = cell.passed if self.name == OVERALL else value >= self.judge.threshold
-        if self.judge.is_pairwise:
-            place = 1 + (value > TIE) - (value < TIE)
-            return Pair(settled, place, settled / 2 >= self.judge.threshold, passed)
-        if self._size() == 2:
-            return Pair(settled, int(passed), bool(settled), passed)
-        place = int(value * (MOST - LEAST) + 0.5)  # a mean of criteria, to the nearest mark
-        return Pair(settled, place, self._passes(settled + LEAST), passed)
-
-    def _passes(self, mark: str | int) -> bool:
-        return mark >= (self.judge.pass_at or LEAST) if isinstance(mark, int) else mark == "pass"
-
-    def _in_words(self) -> bool:
-        """Whether marks are pass and fail: of a graded judge, as soon as one is."""
-        return any(
-            isinstance(mark, str) for one in self.judged for mark in one.labelled.marks.get(self.name, {}).values()
-        )
-
-    def _size(self) -> int:
-        if self.judge.is_pairwise:
-            return len(PREFERENCES)
-        return 2 if self._in_words() else MOST - LEAST + 1
-
-    def _people(self) -> list[list[int]] | None:
-        """The first two people on each answer that two or more labelled."""
-        both = [marks for one in self.judged if len(marks := self._marks(one.labelled)) > 1]
-        if not both:
-            return None
-        table = _zeros(self._size())
-        for one, other, *_ in both:
-            table[one][other] += 1
-        return table
-
-
-def _zeros(size: int) -> list[list[int]]:
-    return [[0] * size for _ in range(size)]
-
-
-def counts(judge: Judge, criteria: Iterable[str], judged: Sequence[Judged]) -> list[Count]:
-    """One for each name by which people said something, all together first."""
-    return [count for name in (OVERALL, *criteria) if (count := Count(judge, name, judged)).compared]

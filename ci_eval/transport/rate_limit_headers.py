@@ -1,4 +1,4 @@
-"""What an answer's headers say of the server's limits. Anything that cannot be read says nothing."""
+"""`Retry-After` and rate-limit headers: how long a server asks to be left alone. What cannot be read is ignored."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PARTS = (86_400.0, 3600.0, 60.0, 1.0, 0.001)
 
 
 def advice(headers: Mapping[str, str], now: datetime, *, refused: bool) -> Advice:
-    """How long the server asks not to be asked; `headers` are looked up without regard to case.
+    """How long the server asks to be left alone. `headers` is a mapping that ignores the case of names.
 
-    A refusal's `retry-after` counts before all else. An answer is kept; where it was the last that a limit had room
-    for (`remaining` is 0), the pause is until that limit's `reset`.
+    `refused`: the answer is a refusal, whose `retry-after` counts first. Otherwise there is a pause only where a limit
+    has no room left (`remaining` is 0): until its `reset`.
     """
     if refused:
         asked = _retry_after(headers, now)
