@@ -15,6 +15,7 @@ from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.preference import TIE
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import Canary
+from ci_eval.text import log
 
 
 def check_judges(suites: Iterable[Suite], session: Session) -> None:
@@ -40,7 +41,14 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
     # Never out of the cache, by its number: it is today's judge that counts.
     records = recite(bound, suite, session, given, FIRST_FRESH, "canaries of")
     for number, canary in enumerate(canaries, start=1):
-        problem = _problem(canary, records.get(f"canary-{number}"), policy)
+        record = records.get(f"canary-{number}")
+        if record and record.lost:
+            cause = record.error.text() if record.error else "no answer"
+            raise Inconclusive(
+                f'suite {suite.name}: the judge "{bound.scorer.name}" gave no verdict on canary {number} of '
+                f"{policy.rubric} ({log(cause)}); see to its provider, or choose another model to judge"
+            )
+        problem = _problem(canary, record, policy)
         if problem:
             raise Inconclusive(
                 f'suite {suite.name}: the judge "{bound.scorer.name}" cannot be relied on: {problem} '
@@ -72,9 +80,6 @@ def _problem(canary: Canary, record: Record | None, policy: Judge) -> str | None
     """What is wrong with a verdict; None where it is right."""
     if record is None:
         return "there is no money left to ask it about"
-    if record.lost:
-        cause = record.error.text() if record.error else "no answer"
-        return f"no verdict ({cause}) on"
     (cell,) = record.cells
     if policy.is_pairwise:
         return _misses(canary, cell.score if canary.criterion is None else cell.parts[canary.criterion])

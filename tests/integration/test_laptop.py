@@ -292,7 +292,7 @@ def test_run_with_holes_is_no_result(shell: Shell, server: OpenAIServer) -> None
     ran = shell("run -q")
 
     assert ran.code == 3
-    assert "1 answer was refused or lost to infrastructure (the run file says why); run again" in ran.err
+    assert "1 answer was refused or lost to infrastructure (HTTP 500); run again" in ran.err
 
 
 def test_a_stored_baseline_spares_main_a_run(desk: Repository, shell: Shell, server: OpenAIServer) -> None:
