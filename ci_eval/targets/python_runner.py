@@ -1,7 +1,8 @@
 """Runs in a process of its own, started as `python -I python_runner.py module:function folder threads target|scorer`.
 
 Imports the function from the folder and answers each JSON line of the standard input with a line on the pipe that
-`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a function failed.
+`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a target failed.
+Of a scorer, which is main's own code, the kind of exception is told.
 """
 
 from __future__ import annotations
@@ -32,24 +33,31 @@ def main(named: str, folder: str, threads: int, kind: str, replies: int) -> None
     """Serve until the standard input ends."""
     os.set_inheritable(replies, False)
     sys.path.insert(0, folder)
-    answer = _function(named)
+    answer = _function(named, kind)
     bare = _BARE[kind]
     with ThreadPoolExecutor(threads) as pool:
         for line in sys.stdin.buffer:
             pool.submit(_serve, answer, bare, json.loads(line), replies)
 
 
-def _function(named: str) -> Answer:
+def _function(named: str, kind: str) -> Answer:
     module, _, name = named.partition(":")
     try:
         found: Answer = getattr(importlib.import_module(module), name)
-    except BaseException:
-        return _cannot_be_imported
-    return found
+    except BaseException as error:
+        told = {"not_imported": type(error).__name__} if kind == "scorer" else {"unavailable": True}
+        return lambda _: told
+    return _telling(found) if kind == "scorer" else found
 
 
-def _cannot_be_imported(_: dict[str, Any]) -> object:
-    return {"unavailable": True}
+def _telling(score: Answer) -> Answer:
+    def answer(asked: dict[str, Any]) -> object:
+        try:
+            return score(asked)
+        except BaseException as error:
+            return {"raised": type(error).__name__}
+
+    return answer
 
 
 def _serve(answer: Answer, bare: Bare, asked: dict[str, Any], replies: int) -> None:
