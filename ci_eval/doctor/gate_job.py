@@ -34,6 +34,7 @@ TIME = Check("timeout", "workflows", "a job that hangs holds the pull request fo
 CONCURRENCY = Check("concurrency", "workflows", "runs for commits that nobody waits for any more are paid for")
 
 _SHA = re.compile(r"[^@\s]+@[0-9a-f]{40}")
+_NO_COMMIT = f"@{'0' * 40}"
 _DIGEST = re.compile(r"docker://[^@\s]+@sha256:[0-9a-f]{64}")
 _SWALLOWS = re.compile(r"\|\|\s*(?:true\b|:(?:\s|$)|exit\s+0\b)|(?:^|[;\n])[ \t]*set[ \t]+\+e\b")
 _PR_TYPES = ("opened", "synchronize", "reopened")
@@ -248,6 +249,10 @@ def _pinned(path: str, workflows: Workflows) -> Finding:
     if floating:
         remedy = "write the full commit SHA behind the @ (behind docker://, the digest)"
         return PINNED.problem(about, "not pinned: ", *names(floating), remedy=remedy)
+    unnamed = [use for use in found if use.endswith(_NO_COMMIT)]
+    if unnamed:
+        remedy = "write the release that you use: its owner, and the commit of its tag"
+        return PINNED.warning(about, "a placeholder stands where a commit has to: ", *names(unnamed), remedy=remedy)
     return PINNED.ok(about, "every action is pinned")
 
 

@@ -38,7 +38,8 @@ class Strict(BaseModel):
         known = [info.alias or name for name, info in cls.model_fields.items()]
         for key in data if isinstance(data, dict) else ():
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+                free = [name for name in known if name not in data]
+                near = difflib.get_close_matches(str(key), free, n=1, cutoff=0.5)
                 remedy = f'write "{near[0]}"' if near else f"remove it; known are {', '.join(known)}"
                 raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "remedy": remedy})
         return data

@@ -603,7 +603,7 @@ def test_an_empty_golden_set_is_inconclusive(tmp_path: Path, server: OpenAIServe
     ran = desk.gate()
 
     assert (ran.code, server.calls) == (3, 0)
-    assert 'suite "faq" has no golden cases on main' in ran.err
+    assert 'suite "faq" has no golden cases: its files are empty; add some' in ran.err
 
 
 def test_99_a_server_that_repeats_the_key_does_not_bring_it_into_any_file(
