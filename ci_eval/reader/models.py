@@ -36,9 +36,10 @@ class Strict(BaseModel):
     @classmethod
     def _name_the_unknown_key(cls, data: object) -> object:
         known = [info.alias or name for name, info in cls.model_fields.items()]
-        for key in data if isinstance(data, dict) else ():
+        given = data if isinstance(data, dict) else {}
+        for key in given:
             if key not in known:
-                free = [name for name in known if name not in data]
+                free = [name for name in known if name not in given]
                 near = difflib.get_close_matches(str(key), free, n=1, cutoff=0.5)
                 remedy = f'write "{near[0]}"' if near else f"remove it; known are {', '.join(known)}"
                 raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "remedy": remedy})
