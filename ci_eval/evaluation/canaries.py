@@ -39,7 +39,7 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
         return
     given = _given_by(policy, canaries)
     # Never out of the cache, by its number: it is today's judge that counts.
-    records = recite(bound, suite, session, given, FIRST_FRESH, "canaries of")
+    records = recite(bound, suite, session, given, FIRST_FRESH, "canaries (some have to fail) of")
     for number, canary in enumerate(canaries, start=1):
         record = records.get(f"canary-{number}")
         if record and record.lost:

@@ -40,7 +40,7 @@ class Strict(BaseModel):
         for key in given:
             if key not in known:
                 free = [name for name in known if name not in given]
-                near = difflib.get_close_matches(str(key), free, n=1, cutoff=0.5)
+                near = [one for names in (free, known) for one in difflib.get_close_matches(str(key), names, 1, 0.5)]
                 remedy = f'write "{near[0]}"' if near else f"remove it; known are {', '.join(known)}"
                 raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "remedy": remedy})
         return data

@@ -248,6 +248,14 @@ class TestCode:
         assert (ran.code, ran.json["suites"][0]["calls"]) == (0, 2 * len(ROWS))
 
 
+def test_a_case_of_a_service_is_shown_without_a_model(tmp_path: Path) -> None:
+    with Service(pipeline) as service:
+        repo = service_repository(tmp_path, service)
+        shown = ci_eval("show", "oven", "--repo", str(repo.folder))
+    assert shown.out.count("\na target of your own: http\n") == 2
+    assert " of provider " not in shown.out
+
+
 def test_showing_a_case_of_a_commit_runs_no_strangers_code(tmp_path: Path) -> None:
     """One's own working tree is one's own; a branch may be anybody's."""
     repo = repository(tmp_path, PYTHON, CODE)

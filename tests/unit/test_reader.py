@@ -393,7 +393,6 @@ class TestModels:
             ("limit: 0", "limit: must be more than 0; correct the value"),
             ("max_dorp: 1", 'unknown key "max_dorp"; write "max_drop"'),
             ("inner: {cuont: 1}", 'unknown key "cuont" in inner; write "count"'),
-            ("inner: {label: a, lable: b}", 'unknown key "lable" in inner; remove it; known are count, label'),
             ("inner: {zzz: 1}", 'unknown key "zzz" in inner; remove it; known are count, label'),
             ("by_name: {a: {lable: x}}", 'unknown key "lable" in by_name.a; write "label"'),
             ("from_: x", 'unknown key "from_"; write "from"'),
