@@ -51,4 +51,4 @@ class MissingKey(Inconclusive):
 
     def __init__(self, name: str, without: str) -> None:
         self.name = name
-        super().__init__(f"{name} is not set, so {without}; set it in the step that runs ci-eval")
+        super().__init__(f"{name} is not set, so {without}; set it in the shell or the step that runs ci-eval")

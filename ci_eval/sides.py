@@ -62,15 +62,15 @@ def of_merge(git: Git, base: str, head: str) -> Sides:
 
 def on_laptop(git: Git, base_ref: str | None, head_ref: str | None) -> Sides:
     """The merge-base with the default branch (or `base_ref`), and the working tree (or `head_ref`)."""
-    head = commit_named(git, head_ref or "HEAD")
+    head = commit_named(git, "HEAD" if head_ref is None else head_ref)
     base = _merge_base(git, base_commit(git, base_ref), head)
-    candidate = snapshot.at_commit(git, head) if head_ref else snapshot.of_work_tree(git)
+    candidate = snapshot.of_work_tree(git) if head_ref is None else snapshot.at_commit(git, head)
     return Sides(snapshot.at_commit(git, base), candidate)
 
 
 def base_commit(git: Git, base_ref: str | None) -> str:
     """The tip of the branch that was named, or of the default branch; raises UsageError without one."""
-    if base_ref:
+    if base_ref is not None:
         return commit_named(git, base_ref)
     found = next((commit for ref in _DEFAULT_BRANCHES if (commit := git.find(ref))), None)
     if found is None:
@@ -80,9 +80,12 @@ def base_commit(git: Git, base_ref: str | None) -> str:
 
 def commit_named(git: Git, ref: str) -> str:
     """The commit that a user named; raises UsageError."""
-    found = git.find(ref)
+    found = git.find(ref) if ref else None
+    if found is None and ref == "HEAD":
+        raise UsageError("this repository has no commit yet; commit first")
     if found is None:
-        raise UsageError(f"no commit is called {ref}; name a branch, a tag or a commit that this clone holds")
+        name = ref or "nothing"
+        raise UsageError(f"no commit is called {name}; name a branch, a tag or a commit that this clone holds")
     return found
 
 

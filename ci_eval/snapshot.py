@@ -81,6 +81,8 @@ class Snapshot:
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes:
         """The contents of a file; raises InputError for what is missing, not a regular file, or too large."""
         entry = self._follow(path)[1]
+        if entry is None and any(name.startswith(f"{path}/") for name in self.entries):
+            raise InputError("is a folder", remedy="name a file", file=path)
         if entry is None:
             raise InputError("is not in the repository", remedy="correct the path or add the file", file=path)
         if entry.mode not in _REGULAR:

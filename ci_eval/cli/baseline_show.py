@@ -123,7 +123,7 @@ class _Shown:
         from ci_eval.confirm.evidence import Cell
 
         suite = self.clone.suite_of(self.header)
-        if suite and suite.scorers.digest(suite.snapshot) == self.header.fingerprint.scorers:
+        if suite and suite.scorers_digest == self.header.fingerprint.scorers:
             return cells_of(suite), True
         records = self.file.run.records
         names = {(record.case, cell.scorer): cell.dimension for record in records for cell in record.cells}

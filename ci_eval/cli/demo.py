@@ -130,7 +130,9 @@ def _tell(place: Path, outcomes: dict[str, GateOutcome]) -> None:
         drop = f"{worst.name} -{float(worst.drop):.1f}" if worst and worst.drop > 0 else ""
         broke = sum(len(suite.broken) for suite in outcome.suites)
         rows.append([scenario.name, scenario.title, str(outcome.verdict), drop, broke])
-    click.echo(f"The comment on {DAMAGED_PROMPT}:\n")
-    echo_markdown(comment(build(outcomes[DAMAGED_PROMPT])))
+    in_the_open, _, _ = comment(build(outcomes[DAMAGED_PROMPT])).partition("<details>")
+    click.echo(f"The comment on {DAMAGED_PROMPT}, without what is folded in it:\n")
+    echo_markdown(in_the_open)
     click.echo(tabulate(rows, headers=["pull request", "what it does", "verdict", "worst", "broken cases"]))
-    click.echo(f"\nEvery comment and HTML report, the run files and the repository: {place}")
+    click.echo(f"\nA page to look at: {place / DAMAGED_PROMPT}.html")
+    click.echo(f"Every comment and HTML report, the run files and the repository: {place}")

@@ -38,7 +38,7 @@ def lint(wanted: str | None, ref: str | None, config_path: str, repo: Path, stri
     from ci_eval.lint.findings import exit_code
 
     git = Git.discover(repo)
-    at = snapshot.at_commit(git, sides.commit_named(git, ref)) if ref else snapshot.of_work_tree(git)
+    at = snapshot.at_commit(git, sides.commit_named(git, ref)) if ref is not None else snapshot.of_work_tree(git)
     policy = config.load(at, config_path)
     names = chosen_suites(policy, wanted)
     examination = Examination(policy, at)

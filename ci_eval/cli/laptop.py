@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,7 +85,16 @@ def refuse_lost(done: Sequence[tuple[Suite, Tally]], *, remedy: str = "run again
     lost = sum(tally.unanswered for _, tally in done)
     if lost:
         what = "1 answer was" if lost == 1 else f"{lost} answers were"
-        raise Inconclusive(f"{what} refused or lost to infrastructure (the run file says why); {remedy}")
+        raise Inconclusive(f"{what} refused or lost to infrastructure ({_cause(done)}); {remedy}")
+
+
+def _cause(done: Sequence[tuple[Suite, Tally]]) -> str:
+    """What most of them failed by: it is the same for all, where a key or an address is wrong."""
+    causes = sum((tally.causes for _, tally in done), Counter[str]())
+    if not causes:
+        return "the run file says why"
+    cause = log(causes.most_common(1)[0][0], limit=200)
+    return cause if len(causes) == 1 else f"most often: {cause}; the run file has the others"
 
 
 def local_store(git: Git, config: Config) -> Store:

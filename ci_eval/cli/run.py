@@ -52,7 +52,7 @@ def run(
         raise click.UsageError("-o names the run file and --out its folder; choose one.")
     shard = Shard.parse(shard_text) if shard_text else None
     git = Git.discover(repo)
-    at = snapshot.at_commit(git, sides.commit_named(git, ref)) if ref else snapshot.of_work_tree(git)
+    at = snapshot.at_commit(git, sides.commit_named(git, ref)) if ref is not None else snapshot.of_work_tree(git)
     policy = config.load(at, config_path)
     names = chosen_suites(policy, wanted)
     if file and len(names) > 1:

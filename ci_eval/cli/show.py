@@ -134,7 +134,10 @@ def _show_side(label: str, side: Side, case: Case, record: Record | None) -> Non
     request = side.target.request(case)
     click.secho(f"\n=== {label} ===", bold=True)
     parameters = "".join(f", {key} {log(as_text(value))}" for key, value in request.parameters.items())
-    click.echo(f"model {log(request.model)} of provider {log(request.provider)}{parameters}")
+    if request.body is None:
+        click.echo(f"model {log(request.model)} of provider {log(request.provider)}{parameters}")
+    else:
+        click.echo(f"a target of your own: {log(request.provider)}{parameters}")
     for message in request.messages:
         _block(message.role, message.content)
     if record is None:

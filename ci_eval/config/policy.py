@@ -12,6 +12,7 @@ from ci_eval.config.providers import ProviderPolicy
 from ci_eval.config.suites import SuitePolicy
 from ci_eval.config.targets import Examples
 from ci_eval.config.values import Name
+from ci_eval.errors import InputError
 from ci_eval.reader import Document, Strict, read_yaml, validate
 from ci_eval.snapshot import Snapshot, matches
 from ci_eval.text import canonical
@@ -114,6 +115,9 @@ class Config:
 
 def load(snapshot: Snapshot, path: str = DEFAULT_PATH) -> Config:
     """The config of a snapshot; raises InputError with file, line and remedy."""
+    if path == DEFAULT_PATH and path not in snapshot.entries and not snapshot.glob(f"{path}/**"):
+        remedy = "write one with ci-eval init, or name another with --config"
+        raise InputError("is not in the repository", remedy=remedy, file=path)
     document = read_yaml(snapshot.read(path), path)
     config = Config(path, validate(Policy, document), document)
     for name, suite in config.policy.suites.items():

@@ -24,6 +24,7 @@ NAME = Check("check-name", "workflows", "a required check is found by its exact 
 PINNED = Check(
     "pinned", "workflows", "a tag or branch can be moved: the next run executes somebody else's code beside the keys"
 )
+RELEASED = Check("release-named", "workflows", "GitHub finds no such action: the check is red, and nothing is judged")
 OWN_ACTION = Check(
     "own-action", "workflows", "a pull request can bring a gate that lets it pass, and run it beside the keys"
 )
@@ -34,6 +35,7 @@ TIME = Check("timeout", "workflows", "a job that hangs holds the pull request fo
 CONCURRENCY = Check("concurrency", "workflows", "runs for commits that nobody waits for any more are paid for")
 
 _SHA = re.compile(r"[^@\s]+@[0-9a-f]{40}")
+_NO_COMMIT = f"@{'0' * 40}"
 _DIGEST = re.compile(r"docker://[^@\s]+@sha256:[0-9a-f]{64}")
 _SWALLOWS = re.compile(r"\|\|\s*(?:true\b|:(?:\s|$)|exit\s+0\b)|(?:^|[;\n])[ \t]*set[ \t]+\+e\b")
 _PR_TYPES = ("opened", "synchronize", "reopened")
@@ -49,7 +51,7 @@ def check_workflows(workflows: Workflows) -> Iterator[Finding]:
         yield from _gate(start, workflows)
     using = [start for start in workflows.starts if start.gates or start.remembers]
     for path in dict.fromkeys(job.workflow.path for start in using for job in start.chain):
-        yield _pinned(path, workflows)
+        yield from _pinned(path, workflows)
     for start in using:
         yield from _any(start)
 
@@ -239,7 +241,7 @@ def _concurrency(start: Start) -> Finding:
 # --- a workflow that holds one ----------------------------------------------------------------------------------------
 
 
-def _pinned(path: str, workflows: Workflows) -> Finding:
+def _pinned(path: str, workflows: Workflows) -> Iterator[Finding]:
     """Of all its jobs, since they share a cache and artifacts."""
     about = (Untrusted(path),)
     jobs = [job for job in workflows.jobs if job.workflow.path == path]
@@ -247,8 +249,13 @@ def _pinned(path: str, workflows: Workflows) -> Finding:
     floating = [use for use in found if not _is_pinned(use)]
     if floating:
         remedy = "write the full commit SHA behind the @ (behind docker://, the digest)"
-        return PINNED.problem(about, "not pinned: ", *names(floating), remedy=remedy)
-    return PINNED.ok(about, "every action is pinned")
+        yield PINNED.problem(about, "not pinned: ", *names(floating), remedy=remedy)
+    else:
+        yield PINNED.ok(about, "every action is pinned")
+    unnamed = [use for use in found if use.endswith(_NO_COMMIT)]
+    if unnamed:
+        remedy = "write the release that you use: its owner, and the commit of its tag"
+        yield RELEASED.warning(about, "a placeholder stands where a commit has to: ", *names(unnamed), remedy=remedy)
 
 
 def _is_pinned(use: str) -> bool:

@@ -15,9 +15,11 @@ KEYS = Check(
 READERS = Check(
     "who-reads-keys", "workflows", "everyone who may push a branch can read a repository's secrets by a workflow"
 )
+HANDED = Check("keys-handed-over", "workflows", "nothing can be asked in that job: it ends inconclusive")
 
 _WORKFLOW_TOKEN = "GITHUB_TOKEN"  # noqa: S105 - the name of a variable
 _EVERY = "all of them"
+_EXPORTS = re.compile(r"GITHUB_ENV\b|exportVariable")
 
 
 def check_keys(workflows: Workflows, variables: Collection[str]) -> Iterator[Finding]:
@@ -25,6 +27,7 @@ def check_keys(workflows: Workflows, variables: Collection[str]) -> Iterator[Fin
     for start in workflows.starts:
         if start.gates or start.remembers:
             yield _keys(start, variables)
+            yield from _handed_over(start, variables)
             yield from _readers(start)
 
 
@@ -62,6 +65,18 @@ def _shared(start: Start) -> Finding:
     return KEYS.ok(start.about, *_told(ours))
 
 
+def _handed_over(start: Start, variables: Collection[str]) -> Iterator[Finding]:
+    """A variable that a script sets for later steps is not seen here."""
+    if any(_EXPORTS.search(step.script) for step in start.job.steps):
+        return
+    ours = [mapping(step.body.get("env")) for step in start.job.steps if step.uses_ci_eval]
+    given = {name for env in (*_wide(start), *ours) for name in env}
+    lacking = sorted(set(variables) - given)
+    if lacking:
+        remedy = f"write {lacking[0]}: ${{{{ secrets.{lacking[0]} }}}} in its env"
+        yield HANDED.warning(start.about, "the step that uses ci-eval is not given ", *names(lacking), remedy=remedy)
+
+
 def _told(ours: set[str]) -> tuple[Any, ...]:
     return ("only the step that uses ci-eval gets ", *names(sorted(ours))) if ours else ("the job gets no secrets",)
 
@@ -88,7 +103,7 @@ def secrets_in(value: object) -> set[str]:
 def _loose(step: Step) -> set[str]:
     """Secrets that leave the environment of their step."""
     pasted = secrets_in(step.script)
-    return pasted | (secrets_in(step.body) if re.search(r"GITHUB_ENV\b|exportVariable", step.script) else set())
+    return pasted | (secrets_in(step.body) if _EXPORTS.search(step.script) else set())
 
 
 def _wide(start: Start) -> Iterator[Mapping[str, Any]]:

@@ -41,10 +41,16 @@ def check_config(snapshot: Snapshot, path: str) -> tuple[Config | None, list[Fin
     try:
         found = config.load(snapshot, path)
     except InputError as error:
-        return None, [CONFIG.problem(about, *_told(error), remedy=(Untrusted(error.remedy),), refused=True)]
+        remedy = "commit it: what is committed counts" if _is_uncommitted(snapshot, path) else error.remedy
+        return None, [CONFIG.problem(about, *_told(error), remedy=(Untrusted(remedy),), refused=True)]
     suites = list(found.policy.suites)
     loads = CONFIG.ok(about, f"loads, with {len(suites)} suite{'s' if len(suites) > 1 else ''}")
     return found, [loads, *(finding for name in suites for finding in _suite(found, snapshot, name))]
+
+
+def _is_uncommitted(snapshot: Snapshot, path: str) -> bool:
+    folder = snapshot.git.work_tree
+    return path not in snapshot.entries and folder is not None and (folder / path).is_file()
 
 
 def _told(error: InputError) -> Text:

@@ -16,6 +16,7 @@ from ci_eval.scorers.judge import Judge
 from ci_eval.scorers.preference import TIE
 from ci_eval.scorers.registry import BoundScorer
 from ci_eval.scorers.rubric import Canary
+from ci_eval.text import log
 
 
 def check_judges(suites: Iterable[Suite], session: Session) -> None:
@@ -39,9 +40,16 @@ def check_judge(suite: Suite, bound: BoundScorer, session: Session) -> None:
         return
     given = _given_by(policy, canaries)
     # Never out of the cache, by its number: it is today's judge that counts.
-    records = score_given(bound, suite, session, given, FIRST_FRESH, "canaries of")
+    records = score_given(bound, suite, session, given, FIRST_FRESH, "canaries (some have to fail) of")
     for number, canary in enumerate(canaries, start=1):
-        problem = _problem(canary, records.get(f"canary-{number}"), policy)
+        record = records.get(f"canary-{number}")
+        if record and record.lost:
+            cause = record.error.text() if record.error else "no answer"
+            raise Inconclusive(
+                f'suite {suite.name}: the judge "{bound.scorer.name}" gave no verdict on canary {number} of '
+                f"{policy.rubric} ({log(cause)}); see to its provider, or choose another model to judge"
+            )
+        problem = _problem(canary, record, policy)
         if problem:
             raise Inconclusive(
                 f'suite {suite.name}: the judge "{bound.scorer.name}" cannot be relied on: {problem} '
@@ -73,9 +81,6 @@ def _problem(canary: Canary, record: Record | None, policy: Judge) -> str | None
     """What is wrong with a verdict; None where it is right."""
     if record is None:
         return "there is no money left to ask it about"
-    if record.lost:
-        cause = record.error.text() if record.error else "no answer"
-        return f"no verdict ({cause}) on"
     (cell,) = record.cells
     if policy.is_pairwise:
         return _misses(canary, cell.score if canary.criterion is None else cell.parts[canary.criterion])

@@ -39,7 +39,7 @@ from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot
 from ci_eval.targets import loading
 from ci_eval.targets.base import Target
-from ci_eval.text import canonical
+from ci_eval.text import canonical, log
 
 
 @dataclass(frozen=True)
@@ -240,10 +240,11 @@ class Suite:
         return Fingerprint(
             target=_digest([__version__, answers, target.digest]),
             golden=self.golden.digest,
-            scorers=self._scorers_digest(),
+            scorers=self.scorers_digest,
         )
 
-    def _scorers_digest(self) -> str:
+    @property
+    def scorers_digest(self) -> str:
         """Over the scorers, and where those are asked that score by a model."""
         own, providers = self.scorers.digest(self.snapshot), self.config.policy.providers
         asked = sorted({name for scorer in self.scorers.all() if (name := scorer.policy.asks()) in providers})
@@ -304,4 +305,6 @@ def required_keys(config: Config) -> set[str]:
 
 def need_cases(suite: Suite) -> None:
     if not suite.golden.cases:
-        raise Inconclusive(f'suite "{suite.name}" has no golden cases on main; add some before requiring the check')
+        there = [path for pattern in suite.policy.golden_patterns for path in suite.snapshot.glob(pattern)]
+        why = "its files are empty" if there else f"no file is called {', '.join(suite.policy.golden_patterns)}"
+        raise Inconclusive(f'suite "{suite.name}" has no golden cases: {log(why)}; add some before requiring the check')

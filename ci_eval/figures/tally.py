@@ -22,6 +22,8 @@ class Tally:
     """Answers lost to infrastructure, which have no cells."""
     refused: int = 0
     answers: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    """What the lost and the refused ones are told to have failed by."""
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Tally:
@@ -35,6 +37,8 @@ class Tally:
         self.lost += record.lost
         self.refused += record.error_kind == "request"
         self.answers += 1
+        if record.error is not None:
+            self.causes[record.error.text()] += 1
 
     @property
     def unanswered(self) -> int:

@@ -25,6 +25,7 @@ Check = Literal[
     "near-input",
     "expected-key",
     "empty",
+    "placeholder",
     "huge",
     "hidden-characters",
     "strata",

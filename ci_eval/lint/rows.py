@@ -12,6 +12,7 @@ from ci_eval.golden.screening import REMEDIES, named, screened
 from ci_eval.lint.findings import Check, Finding, Placed, State
 from ci_eval.lint.hidden import hidden
 from ci_eval.reader import Document, each_row, validate
+from ci_eval.scaffold.texts import PLACEHOLDER
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import Untrusted, visible
 
@@ -30,12 +31,16 @@ class GoldenFile:
 def read(snapshot: Snapshot, path: str, personal: State) -> GoldenFile:
     """Every case of a file. `personal`: how bad personal data is."""
     found = GoldenFile()
+
+    def unread(error: InputError) -> None:
+        found.findings.append(refused("row", error, path))
+
     try:
-        for row in each_row(snapshot.read(path), path):
+        for row in each_row(snapshot.read(path), path, unread):
             found.findings += in_row(row, personal)
             _read_case(row, found)
     except InputError as error:
-        found.findings.append(refused("row", error, path))
+        unread(error)
     return found
 
 
@@ -73,6 +78,9 @@ def _of_case(placed: Placed) -> Iterator[Finding]:
     case = placed.case
     if not any(visible(text).strip() for text in placed.texts) and _holds_only_texts(case.input.reveal()):
         yield placed.finding("empty", "problem", ("nothing is asked",), "write what the user sends, or take it out")
+    if any(PLACEHOLDER.match(text) for text in placed.texts):
+        fact = ("is one of those that ci-eval init wrote to be replaced",)
+        yield placed.finding("placeholder", "problem", fact, "write what your users ask, or take it out")
     size = sum(len(part.text()) for part in (case.input, case.expected, *case.context) if part)
     if size > _HUGE:
         fact = (f"{size:,} characters, which every run sends to a model again",)

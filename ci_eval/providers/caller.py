@@ -23,6 +23,10 @@ _REMEDIES = {
     404: "no such model, or no such address; check the model config and base_url",
     429: "the rate limit or the quota is used up",
 }
+_UNREACHED = {
+    "connection failed": "connection failed; check base_url, and whether the server is up",
+    "redirect refused": "redirect refused; write the address that it leads to as base_url",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Caller:
         try:
             return self.transport.post(path, payload, self.headers, deadline)
         except TransportError as error:
-            raise ProviderError(error.cause) from error
+            raise ProviderError(_UNREACHED.get(error.cause, error.cause)) from error
 
     def counted(self, reply: Reply, answer: Response) -> Reply:
         """A reply with the time that it took; what it has used counts toward the policy's tokens a minute."""

@@ -14,6 +14,9 @@ from ci_eval.transport.pacing import Limits
 from ci_eval.transport.send import Transport, TransportError
 
 _ABOUT_REQUEST = frozenset({400, 413, 422})
+_KEY = "the service refused the key; check the variable that key_env of the target names"
+_REMEDIES = {401: _KEY, 403: _KEY, 404: "nothing is at this address; check http: of the target"}
+_UNREACHED = {"connection failed": "connection failed; check http: of the target, and whether the service is up"}
 
 
 class HttpProvider:
@@ -28,9 +31,11 @@ class HttpProvider:
         try:
             answer = self._transport.post("", payload, self._headers, deadline)
         except TransportError as error:
-            raise ProviderError(error.cause) from error
+            raise ProviderError(_UNREACHED.get(error.cause, error.cause)) from error
         if answer.status != 200:
-            raise ProviderError(f"HTTP {answer.status}", about_request=answer.status in _ABOUT_REQUEST)
+            remedy = _REMEDIES.get(answer.status)
+            told = f"HTTP {answer.status}: {remedy}" if remedy else f"HTTP {answer.status}"
+            raise ProviderError(told, about_request=answer.status in _ABOUT_REQUEST)
         try:
             value = parse_reply(answer.body)
         except InputError:

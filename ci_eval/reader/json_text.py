@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ci_eval.errors import InputError
@@ -23,6 +23,8 @@ from ci_eval.reader.documents import (
     text_lines,
 )
 from ci_eval.text import JSON
+
+Refused = Callable[[InputError], None]
 
 
 class _Refused(ValueError):
@@ -201,10 +203,23 @@ def read_jsonl(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> list[Docum
     return list(each_json_line(data, file, limit=limit))
 
 
-def each_json_line(data: bytes, file: str, *, limit: int = FILE_LIMIT) -> Iterator[Document]:
-    """The same one by one."""
+def each_json_line(
+    data: bytes, file: str, *, limit: int = FILE_LIMIT, refused: Refused | None = None
+) -> Iterator[Document]:
+    """The same one by one. With `refused`, a line that is wrong is handed to it, and the next one is read."""
     for number, line in enumerate(text_lines(decode(data, file, limit=limit)), start=1):
         if line.strip(" \t\r"):
-            if len(line) > ROW_LIMIT:
-                raise InputError("a row of more than 1 MiB", remedy="shorten it", file=file, line=number)
-            yield Document(file, parse_json(line, file, first_line=number), number)
+            try:
+                found = _json_line(line, file, number)
+            except InputError as error:
+                if refused is None:
+                    raise
+                refused(error)
+            else:
+                yield found
+
+
+def _json_line(line: str, file: str, number: int) -> Document:
+    if len(line) > ROW_LIMIT:
+        raise InputError("a row of more than 1 MiB", remedy="shorten it", file=file, line=number)
+    return Document(file, parse_json(line, file, first_line=number), number)

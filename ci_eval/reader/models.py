@@ -36,9 +36,11 @@ class Strict(BaseModel):
     @classmethod
     def _name_the_unknown_key(cls, data: object) -> object:
         known = [info.alias or name for name, info in cls.model_fields.items()]
-        for key in data if isinstance(data, dict) else ():
+        given = data if isinstance(data, dict) else {}
+        for key in given:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+                free = [name for name in known if name not in given]
+                near = [one for names in (free, known) for one in difflib.get_close_matches(str(key), names, 1, 0.5)]
                 remedy = f'write "{near[0]}"' if near else f"remove it; known are {', '.join(known)}"
                 raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "remedy": remedy})
         return data

@@ -16,7 +16,7 @@ from ci_eval.reader.documents import (
     decode,
     without_hidden_breaks,
 )
-from ci_eval.reader.json_text import each_json_line, parse_json, read_json
+from ci_eval.reader.json_text import Refused, each_json_line, parse_json, read_json
 from ci_eval.reader.yaml_text import read_yaml
 from ci_eval.text import JSON
 
@@ -31,11 +31,14 @@ def read_rows(data: bytes, file: str) -> list[Document]:
     return list(each_row(data, file))
 
 
-def each_row(data: bytes, file: str) -> Iterable[Document]:
-    """The same one by one: a long JSONL or CSV file is never there as a whole list of values."""
+def each_row(data: bytes, file: str, refused: Refused | None = None) -> Iterable[Document]:
+    """The same one by one: a long JSONL or CSV file is never there as a whole list of values.
+
+    With `refused`, a line of JSONL that cannot be read is handed to it, and does not end the file.
+    """
     if file.endswith((".yaml", ".yml", ".json")):
         return _rows_of(read_document(data, file, limit=ROWS_LIMIT))
-    return _read_csv(data, file) if file.endswith(".csv") else each_json_line(data, file)
+    return _read_csv(data, file) if file.endswith(".csv") else each_json_line(data, file, refused=refused)
 
 
 def _rows_of(document: Document) -> list[Document]:

@@ -43,7 +43,7 @@ def parse(data: bytes, file: str) -> Run:
     if not documents:
         raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
     with _by_another_version(documents[0]):
-        header = validate(Header, documents[0])
+        header = _header(documents[0])
         records = tuple(validate(Record, document) for document in documents[1:])
     _refuse_duplicates(records, documents[1:])
     return Run(header, records)
@@ -55,7 +55,14 @@ def parse_header(data: bytes, file: str) -> Header:
     if not documents:
         raise InputError("an empty run file", remedy="evaluate again", file=file, line=1)
     with _by_another_version(documents[0]):
-        return validate(Header, documents[0])
+        return _header(documents[0])
+
+
+def _header(document: Document) -> Header:
+    value = document.value
+    if not isinstance(value, dict) or "format" not in value:
+        raise document.error((), "not a run file", "name what ci-eval run, merge or a gate wrote")
+    return validate(Header, document)
 
 
 @contextmanager

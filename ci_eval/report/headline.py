@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
@@ -53,9 +54,25 @@ def _reasons(outcome: GateOutcome) -> Iterator[Text]:
     for suite in outcome.suites:
         name: Text = (Untrusted(suite.suite), ": ") if len(outcome.suites) > 1 else ()
         named = [result for result in suite.dimensions if result.verdict is sought]
+        if named and all(_is_unknown(result) for result in suite.dimensions) and not outcome.hide_outputs:
+            cause = _cause(suite)
+            if cause:
+                found.append((named[0].worst_drop, (*name, "no case got a score: ", cause)))
+                continue
         found += [(result.worst_drop, (*name, *because(result))) for result in named]
         found += [(Fraction(0), (*name, *words)) for words in _beside_scores(suite, sought)]
     yield from (words for _, words in sorted(found, key=lambda one: -one[0]))
+
+
+def _is_unknown(result: DimensionResult) -> bool:
+    return not result.cells or result.missing == result.cells
+
+
+def _cause(suite: SuiteOutcome) -> Untrusted | None:
+    """What most answers were lost by, of both sides."""
+    records = chain(suite.comparison.base.values(), suite.comparison.candidate.values())
+    causes = Counter(record.error.text() for record in records if record.lost and record.error)
+    return Untrusted(causes.most_common(1)[0][0]) if causes else None
 
 
 def _beside_scores(suite: SuiteOutcome, verdict: Verdict) -> Iterator[Text]:
@@ -102,7 +119,7 @@ def _fell(result: DimensionResult) -> Text:
 
 def _unknown(result: DimensionResult) -> Text:
     name = Untrusted(result.name)
-    if not result.cells or result.missing == result.cells:
+    if _is_unknown(result):
         return ("nothing is known of ", name)
     limit = "(limit: any broken case)" if result.limit == "any" else f"(limit {plain(result.limit)})"
     if result.why in _RAN_OUT:

@@ -116,7 +116,9 @@ def connect_scorer(program: Program, snapshot: Snapshot) -> OwnScorer:
     from ci_eval.providers.pipe import Pipe  # noqa: PLC0415 - what it stands on is not on every system
 
     if not code_files(snapshot, list(program.files)):
-        raise InputError("a scorer's files are none of this commit", remedy="correct the patterns, or add the files")
+        patterns = ", ".join(program.files)
+        problem = f"no file of the scorer {program.function} is there: {patterns}"
+        raise InputError(problem, remedy="correct its files:, or add them")
     policy = TargetPolicy(python=program.function, files=list(program.files))
     target = own.load(snapshot, Subject(None, None, None, ()), policy)
     pipe = Pipe(_Program(policy, target, {}, 1, "scorer").start, program.timeout_seconds, "the scorer")

@@ -59,6 +59,8 @@ _STARTERS: Mapping[str, tuple[str, ...]] = {
 }
 """Messages by what they are about; one with a star is an edge case, one with an exclamation mark an attack."""
 _STRATA = {"*": "edge", "!": "adversarial"}
+PLACEHOLDER = re.compile(r"REPLACE(?: [a-z]+-[0-9]{2})?: ")
+"""How the input of a case begins that stands for one of the user's own."""
 _TO_REPLACE = (("common", 8), ("edge", 3), ("adversarial", 1))
 _KINDS = {
     "common": "what users ask every day",

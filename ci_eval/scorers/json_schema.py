@@ -88,7 +88,9 @@ def validator_of(document: Document) -> Validator:
         # Without its format checker: whether a pattern is one, RE2 says.
         kind.check_schema(schema, format_checker=None)
     except SchemaError as error:
-        raise document.error(tuple(error.path), "not a valid JSON Schema", "correct this part") from None
+        at = ".".join(map(str, error.path))
+        problem = f"not a valid JSON Schema (at {at})" if at else "not a valid JSON Schema"
+        raise document.error(tuple(error.path), problem, "correct this part") from None
     except RecursionError:
         raise document.error((), "nested too deeply", "flatten it") from None
     _refuse_patterns(document, schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -25,7 +26,8 @@ from ci_eval.scorers.base import (
 from ci_eval.snapshot import Snapshot
 from ci_eval.text import JSON, Untrusted
 
-_NO_SCORE = "the scorer returned something that is no score: see the docs for its shape"
+_NO_SCORE = "the scorer returned something that is no score: see docs/scorers.md for its shape"
+_EXCEPTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,80}", re.ASCII)
 Share = Annotated[int | float, Field(ge=0, le=1)]
 PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./:@+-]{1,100}$")]
 
@@ -39,7 +41,7 @@ class OwnScore(Strict):
 
 
 class PythonScorer(ScorerPolicy):
-    """A function of one argument, an object with `case`, `input`, `expected`, `context`, `output` (of `field`, where
+    """A function of one argument, a dict with `case`, `input`, `expected`, `context`, `output` (of `field`, where
     there is one), `tool_calls` and `steps`. It returns true, false, a number in [0, 1], or an object with `score`,
     `reason` and `parts`. Anything else, whatever it raises, and a case that takes too long, is no score.
     """
@@ -73,8 +75,13 @@ class PythonScorer(ScorerPolicy):
         output = answer.field(self.field)
         if output is MISSING:
             return self.nothing()
+        given = dict(ask(_question(answer, case, output)))
+        name = given.get("raised")
+        if isinstance(name, str) and _EXCEPTION.fullmatch(name):
+            remedy = "call it by hand with the mapping of docs/scorers.md"
+            raise ProviderError(f"the scorer's function raised an exception, {name}; {remedy}")
         try:
-            found = validate(OwnScore, Document("", dict(ask(_question(answer, case, output)))))
+            found = validate(OwnScore, Document("", given))
         except InputError:
             raise ProviderError(_NO_SCORE) from None
         value = float(found.score)

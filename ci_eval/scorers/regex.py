@@ -14,7 +14,7 @@ from ci_eval.reader import wrong
 from ci_eval.scorers.base import MISSING, Answer, Score, ScorerPolicy, Scoring, as_text, binary
 
 MAX_PATTERN = 1024
-REMEDY = "leave out look-around and back-references"
+REMEDY = "correct it; RE2 has neither look-around nor back-references"
 
 
 @lru_cache(maxsize=1024)

@@ -1,8 +1,8 @@
 """Runs in a process of its own, started as `python -I python_runner.py module:function folder threads target|scorer`.
 
 Imports the function from the folder and answers each JSON line of the standard input with a line on the pipe that
-`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here, and nothing of it is told why a function failed; only why
-it could not be imported, to whoever asks that first.
+`CI_EVAL_REPLY_FD` names. Nothing of ci_eval is imported here. Why a function could not be imported is told to whoever
+asks that first; why a target failed is not told, and of a scorer, which is main's own code, the kind of exception.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def main(named: str, folder: str, threads: int, kind: str, replies: int) -> None
     os.set_inheritable(replies, False)
     sys.path.insert(0, folder)
     answer, state = _function(named, folder)
+    if kind == "scorer":
+        answer = _telling(answer)
     bare = _BARE[kind]
     with ThreadPoolExecutor(threads) as pool:
         for line in sys.stdin.buffer:
@@ -69,6 +71,16 @@ def _place(error: BaseException, folder: str) -> dict[str, Any]:
 
 def _cannot_be_imported(_: dict[str, Any]) -> object:
     return {"unavailable": True}
+
+
+def _telling(score: Answer) -> Answer:
+    def answer(asked: dict[str, Any]) -> object:
+        try:
+            return score(asked)
+        except BaseException as error:
+            return {"raised": type(error).__name__}
+
+    return answer
 
 
 def _serve(answer: Answer, bare: Bare, asked: dict[str, Any], own: dict[str, Any], replies: int) -> None:

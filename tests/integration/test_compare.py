@@ -192,6 +192,10 @@ def test_another_suite_exits_2(whole: Path, tmp_path: Path) -> None:
     ("damage", "told"),
     [
         (b"", "an empty run file"),
+        (
+            b'{"id": "a", "input": "a golden case"}\n',
+            ":1: not a run file; name what ci-eval run, merge or a gate wrote",
+        ),
         (b"not json\n", ":1: "),
         (b'{"format": "ci-eval run 2"}\n', ":1: "),
         (to_bytes(Run(header(), (record("c0"),)))[:-20], ":2: "),

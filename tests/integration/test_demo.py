@@ -22,6 +22,8 @@ def test_the_demo_comes_out_as_expected(demo: tuple[Ran, Path]) -> None:
 
     assert ran.code == 0, ran.err
     assert str(folder) in ran.out.splitlines()[-1]
+    assert f"A page to look at: {folder}/damaged-prompt.html" in ran.out
+    assert len(ran.out.splitlines()) < 50, "it ends in sight of where it began"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

@@ -144,6 +144,14 @@ def test_a_suite_that_only_a_model_scores_is_told(repo: Repo) -> None:
     assert "only a model scores output_quality" in fact(doctor(repo, "--json"), "deterministic-scorer")
 
 
+def test_a_config_that_is_not_committed_yet_is_told(repo: Repo) -> None:
+    repo.git.run("rm", "-q", "--cached", "ci-eval.yaml")
+    repo.git.run("commit", "-q", "-m", "without")
+    ran = doctor(repo)
+    assert "ci-eval.yaml: is not in the repository" in ran.out
+    assert "commit it: what is committed counts" in ran.out
+
+
 def test_the_baseline_branch_of_the_clone(repo: Repo) -> None:
     assert "has no branch ci-eval-baselines" in fact(doctor(repo, "--json"), "baseline")
     repo.git.run("branch", "ci-eval-baselines")

@@ -624,6 +624,9 @@ def test_what_main_s_stored_run_was_scored_is_not_judged_again_about_the_same_wo
     desk.write()
     where = ("--repo", str(desk.repo.folder), "--no-cache", "--quiet")
     assert ci_eval("baseline", "update", *where).code == 0
+    shown = ci_eval("baseline", "show", *where[:2])
+    assert "for HEAD      serves" in shown.out
+    assert "counts alike" not in shown.out, "its weights are known, though a model scores"
     monkeypatch.setenv("HOUSE_KEY", KEY)
     desk.server.asked.clear()
     desk.repo.write("prompt.md", "Be kind, and quick.")

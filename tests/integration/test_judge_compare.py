@@ -310,6 +310,15 @@ def test_known_answers_are_judged_first_and_a_judge_that_misses_one_compares_not
     assert len(desk.server.asked) == 4
 
 
+def test_a_judge_that_nobody_reaches_is_told_apart_from_one_that_misses(desk: Desk) -> None:
+    desk.server.behaviour = lambda _: Answer(401, {"error": {"message": "no"}})
+    desk.write(rubric=RUBRIC + PAIR_CANARIES, keys=PAIRWISE)
+    done = compare(desk, BASE, CANDIDATE)
+    assert (done.code, done.out) == (3, "")
+    assert 'the judge "judge" gave no verdict on canary 1 of golden/tone.yaml (' in done.err
+    assert "the key was refused; check the variable that key_env names); see to its provider" in done.err
+
+
 @pytest.mark.parametrize("budget", [", usd: 0.0001", ", calls: 3", ", tokens: 50"])
 def test_what_would_take_more_than_the_budget_is_not_begun(desk: Desk, budget: str) -> None:
     desk.write(budget=budget)

@@ -28,6 +28,7 @@ from parcel_desk import (
 
 from ci_eval.cli.main import COMMANDS
 from ci_eval.cli.schema import FORMATS
+from ci_eval.git import Git
 
 PROJECT = Path(__file__).parents[2]
 NO_PARCELS = edited(TRIAGE_PROMPT, "* parcels\n", "")
@@ -292,7 +293,7 @@ def test_run_with_holes_is_no_result(shell: Shell, server: OpenAIServer) -> None
     ran = shell("run -q")
 
     assert ran.code == 3
-    assert "1 answer was refused or lost to infrastructure (the run file says why); run again" in ran.err
+    assert "1 answer was refused or lost to infrastructure (HTTP 500); run again" in ran.err
 
 
 def test_a_stored_baseline_spares_main_a_run(desk: Repository, shell: Shell, server: OpenAIServer) -> None:
@@ -336,6 +337,9 @@ def test_a_baseline_of_the_clone_hides_answers_where_the_policy_does(desk: Repos
     ("command", "said"),
     [
         ("gate --base nope", "no commit is called nope; name a branch, a tag or a commit that this clone holds"),
+        ("gate --head=", "no commit is called nothing; name a branch, a tag or a commit that this clone holds"),
+        ("gate --base=", "no commit is called nothing; name a branch, a tag or a commit that this clone holds"),
+        ("run --ref=", "no commit is called nothing; name a branch, a tag or a commit that this clone holds"),
         ("gate --head nope", "no commit is called nope; name a branch, a tag or a commit that this clone holds"),
         ("gate --json --markdown", "--json and --markdown are two answers; choose one. (see ci-eval gate --help)"),
         ("gate --bse main", "No such option '--bse'. Did you mean '--base'? (see ci-eval gate --help)"),
@@ -361,6 +365,15 @@ def test_what_is_asked_for_wrongly_is_told_in_one_line(command: str, said: str, 
     assert ran.err.startswith("ci-eval: ")
     assert ran.err.endswith(f"{said}\n")
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["gate", "plan", "show lost-parcel", "baseline update", "doctor --offline"])
+def test_a_repository_without_a_commit_is_told_so(command: str, tmp_path: Path) -> None:
+    Git.create(tmp_path / "new")
+
+    ran = ci_eval(*command.split(), "--repo", str(tmp_path / "new"))
+
+    assert (ran.code, ran.err) == (2, "ci-eval: this repository has no commit yet; commit first\n")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +416,9 @@ def test_without_a_config_every_command_names_the_file_it_looked_for(command: st
     ran = ci_eval(*command.split(), "--repo", str(desk.folder))
 
     assert ran.code == 2
-    assert ran.err == "ci-eval: ci-eval.yaml: is not in the repository; correct the path or add the file\n"
+    assert ran.err == (
+        "ci-eval: ci-eval.yaml: is not in the repository; write one with ci-eval init, or name another with --config\n"
+    )
 
 
 def test_show_without_a_config_on_main_says_that_it_is_main_that_lacks_it(desk: Repository) -> None:

@@ -114,8 +114,16 @@ class TestAService:
         assert (ran.code, len(service.handed)) == (3, 0)
         assert "src/a.py changed, and the service has one deployment" in ran.err
 
-    @pytest.mark.parametrize("status", [500, 401, 404, 302])
-    def test_an_outage_is_no_verdict(self, tmp_path: Path, status: int) -> None:
+    @pytest.mark.parametrize(
+        ("status", "told"),
+        [
+            (500, "HTTP 500"),
+            (401, "HTTP 401: the service refused the key; check the variable that key_env of the target names"),
+            (404, "HTTP 404: nothing is at this address; check http: of the target"),
+            (302, "redirect refused"),
+        ],
+    )
+    def test_an_outage_is_no_verdict_and_says_what_to_look_at(self, tmp_path: Path, status: int, told: str) -> None:
         def serves(handed: Handed) -> dict[str, Any] | int:
             return status if "brief" in handed["prompt"] else pipeline(handed)
 
@@ -123,7 +131,10 @@ class TestAService:
             repo = service_repository(tmp_path, service)
             repo.write({"prompt.md": "Answer from the documents. Be brief.\n"})
 
-            assert gate(repo).code == 3
+            ran = gate(repo)
+
+        assert ran.code == 3
+        assert {row["error"] for row in records(repo)} == {told}
 
     def test_a_case_that_it_cannot_answer_any_more_has_failed(self, tmp_path: Path) -> None:
         def serves(handed: Handed) -> dict[str, Any] | int:
@@ -235,6 +246,14 @@ class TestCode:
         ran = gate(repo)
 
         assert (ran.code, ran.json["suites"][0]["calls"]) == (0, 2 * len(ROWS))
+
+
+def test_a_case_of_a_service_is_shown_without_a_model(tmp_path: Path) -> None:
+    with Service(pipeline) as service:
+        repo = service_repository(tmp_path, service)
+        shown = ci_eval("show", "oven", "--repo", str(repo.folder))
+    assert shown.out.count("\na target of your own: http\n") == 2
+    assert " of provider " not in shown.out
 
 
 def test_showing_a_case_of_a_commit_runs_no_strangers_code(tmp_path: Path) -> None:

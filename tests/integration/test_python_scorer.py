@@ -138,6 +138,25 @@ def test_anything_else_is_no_score_and_no_pass(tmp_path: Path, does: str) -> Non
     assert all("scorer" in row["error"] for row in found)
 
 
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (returning("return asked.output"), "function raised an exception, AttributeError; call it by hand"),
+        (returning("raise KeyError('a')"), "function raised an exception, KeyError; call it by hand"),
+        (returning("return None"), "returned something that is no score: see docs/scorers.md"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told(tmp_path: Path, files: Mapping[str, str], told: str) -> None:
+    _, found = judged(tmp_path, files)
+    assert all(told in row["error"] for row in found)
+
+
+def test_what_an_exception_is_called_is_a_name_and_nothing_else(tmp_path: Path) -> None:
+    odd = "raise type('no name, but ' + asked['input'], (Exception,), {})()"
+    _, found = judged(tmp_path, returning(odd))
+    assert all("ada" not in row["error"] for row in found)
+
+
 def test_a_scorer_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     """Really: the process is gone, and it is started again for a few cases only."""
     hangs = returning("open(os.path.join(os.path.dirname(__file__), 'x'), 'a'); time.sleep(1000)")
@@ -198,7 +217,7 @@ def test_patterns_that_name_no_file_are_refused_before_anything_is_asked(tmp_pat
     repo.write({"p.md": "Hey \n"})
     ran = gate(repo)
     assert ran.code == 2
-    assert "a scorer's files are none of this commit" in ran.out + ran.err
+    assert "no file of the scorer scoring.tone:score is there: nowhere/**; correct its files" in ran.out + ran.err
 
 
 UNUSABLE = [

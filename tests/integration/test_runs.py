@@ -170,7 +170,7 @@ def test_resume_asks_for_what_was_lost_and_nothing_else(shell: Shell, server: Op
 
     assert first.code == 3
     assert "echo: run, 59 kept: 1/1 answered" in second.err
-    assert "1 answer was refused or lost to infrastructure (the run file says why); run again with" in first.err
+    assert "1 answer was refused or lost to infrastructure (HTTP 500); run again with" in first.err
     assert (second.code, second.json, users(server, before)) == (0, WHOLE, Counter(["word-7"]))
 
 
@@ -323,7 +323,7 @@ def test_answers_that_a_shard_lost_are_no_result(shell: Shell, server: OpenAISer
     ran = shell("merge", one, two)
 
     assert ran.code == 3
-    assert "30 answers were refused or lost to infrastructure (the run file says why); finish its shard" in ran.err
+    assert "30 answers were refused or lost to infrastructure (HTTP 500); finish its shard" in ran.err
 
 
 def test_a_whole_run_is_no_shard(shell: Shell, tmp_path: Path) -> None:

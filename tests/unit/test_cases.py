@@ -108,6 +108,10 @@ def test_an_input_is_text_an_object_or_messages(given: JSON) -> None:
     assert one.input.reveal() == given
 
 
+def test_a_misspelt_key_is_not_taken_for_one_that_is_there() -> None:
+    assert refused({"ident": "a", "input": "b"}).remedy == 'write "id"'
+
+
 def test_a_misspelt_key_names_the_right_one() -> None:
     assert refused(ROW | {"expectd": "x"}).remedy == 'write "expected"'
 

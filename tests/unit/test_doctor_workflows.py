@@ -57,6 +57,9 @@ def test_nothing_is_wrong_with_a_good_workflow() -> None:
         (STEP, f"      - uses: actions/setup-node@main\n{STEP}", "pinned", "problem"),
         (STEP, f"      - uses: docker://alpine:3\n{STEP}", "pinned", "problem"),
         (f"actions/checkout@{SHA}", "actions/checkout@v7", "pinned", "problem"),
+        (STEP, f"      - uses: OWNER/ci-eval@{'0' * 40}\n", "release-named", "warning"),
+        # the keys that the config names
+        ("KEY: ${{ secrets.KEY }}", "OTHER: ${{ secrets.OTHER }}", "keys-handed-over", "warning"),
         # permissions
         ("contents: read", "contents: write", "least-permissions", "problem"),
         ("{contents: read, pull-requests: write}", "write-all", "least-permissions", "problem"),

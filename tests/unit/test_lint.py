@@ -63,6 +63,18 @@ def test_what_cannot_be_read_at_all_is_told_with_what_stands_before_it() -> None
     ]
 
 
+def test_a_line_that_cannot_be_read_does_not_hide_the_next() -> None:
+    lines = [json.dumps(row("roses")), "{broken", json.dumps(row("trees")), "[1]", '{"id": "a", "id": "b"}']
+    files = {"golden/cases.jsonl": "\n".join(lines) + "\n"}
+    assert checks(files=files) == [("row", 2), ("row", 4), ("row", 5)]
+
+
+def test_what_init_wrote_to_be_replaced_is_told() -> None:
+    texts = ["REPLACE common-01: what users ask", "REPLACE the lamp: how?", {"x": "REPLACE: x"}]
+    rows = [row(name, text) for name, text in zip("abc", texts, strict=True)]
+    assert checks(*rows) == [("placeholder", 1), ("placeholder", 3)]
+
+
 def test_a_pattern_that_names_nothing_is_told_at_its_line() -> None:
     policy = POLICY.replace("golden/*.jsonl", "[golden/*.jsonl, cases/*.csv]")
     assert checks(row("roses"), policy=policy) == [("golden-file", 7)]

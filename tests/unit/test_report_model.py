@@ -98,8 +98,12 @@ class TestHeadline:
         words = "1 of 300 scores of task_accuracy is unknown, and may be broken (limit: any broken case)"
         assert headline(outcome(gated(limit="any", lost=1))) == words
 
-    def test_inconclusive_with_nothing_known(self) -> None:
-        assert headline(outcome(gated(3, lost=3))) == "nothing is known of task_accuracy"
+    def test_inconclusive_with_nothing_known_says_why(self) -> None:
+        assert headline(outcome(gated(3, lost=3))) == "no case got a score: HTTP 503 after 4 tries"
+
+    def test_why_stays_hidden_where_outputs_do(self) -> None:
+        hiding = replace(outcome(gated(3, lost=3)), hide_outputs=True)
+        assert headline(hiding) == "nothing is known of task_accuracy"
 
     @pytest.mark.parametrize(
         ("reason", "verdict", "words"),

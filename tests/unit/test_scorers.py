@@ -315,7 +315,8 @@ def test_json_schema_of_a_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({"type": "strin"}, "not a valid JSON Schema"),
+        ({"type": "strin"}, "not a valid JSON Schema (at type)"),
+        ({"properties": {"a": {"type": "strin"}}}, "not a valid JSON Schema (at properties.a.type)"),
         ({"minLength": -1}, "not a valid JSON Schema"),
         ({"$schema": "https://evil.example/schema", "type": "object"}, "unknown $schema"),
         ({"$schema": ["x"], "type": "object"}, "unknown $schema"),

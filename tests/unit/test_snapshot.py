@@ -39,12 +39,16 @@ class TestReading:
         second = repo.at()
         assert (first.read("a"), second.has("a"), second.oid("a")) == (b"1", False, None)
 
-    @pytest.mark.parametrize("path", ["b", "a", "a/", "/a/b", "a//b", "a/../a/b", "./a/b", "../x", "", ".", "a/b/c"])
+    @pytest.mark.parametrize("path", ["b", "a/", "/a/b", "a//b", "a/../a/b", "./a/b", "../x", "", ".", "a/b/c"])
     def test_a_path_that_names_no_file(self, repo: Repo, path: str) -> None:
         repo.write("a/b", "x")
         at = repo.at()
         assert not at.has(path)
         assert "is not in the repository; correct the path or add the file" in refusal(lambda: at.read(path))
+
+    def test_a_folder_is_no_file(self, repo: Repo) -> None:
+        repo.write("a/b", "x")
+        assert "a: is a folder; name a file" in refusal(lambda: repo.at().read("a"))
 
     def test_too_large(self, repo: Repo) -> None:
         repo.write("a", b"x" * (2**20 + 1))
