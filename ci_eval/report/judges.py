@@ -12,6 +12,8 @@ from ci_eval.report.document import Listing, Noun, Section, Text, in_words, join
 from ci_eval.scorers.rubric import OVERALL
 from ci_eval.text import Untrusted, log
 
+_LABEL = Noun("label", "labels")
+
 
 def judges(found: Sequence[JudgeAgreement]) -> Iterator[Section]:
     if found:
@@ -33,7 +35,7 @@ def about(judge: JudgeAgreement) -> Text:
     if found is None:
         return (*who, "; it was never compared with people (ci-eval judge calibrate).")
     agreed = found.agreement.agreed
-    share = f"{100 * agreed.value:.0f} % of {agreed.of:,} labels{_coefficients(found)}"
+    share = f"{100 * agreed.value:.0f} % of {_LABEL.count(agreed.of)}{_coefficients(found)}"
     stale: Text = (f" Stale: {judge.stale}.",) if judge.stale else ()
     of = "" if OVERALL in every else " of its weakest criterion"
     return (*who, f", which agrees with people in {share}{of}.", *_shrinks(found), *stale)
