@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from ci_eval.doctor.findings import Check, Finding, names
-from ci_eval.doctor.workflows import ON_PULL_REQUESTS, Start, Workflows
+from ci_eval.doctor.workflows import ON_PULL_REQUESTS, PULLED, Start, Workflows
 from ci_eval.text import Untrusted
 
 READABLE = Check("workflow-readable", "workflows", "what is not read here may do anything")
@@ -90,8 +90,8 @@ def _gate(start: Start, workflows: Workflows) -> Iterator[Finding]:
 
 
 def _filters(start: Start) -> Finding:
-    for event in ("pull_request", "pull_request_target"):
-        filters = start.events.get(event, {})
+    for event in _pulled(start):
+        filters = start.events[event]
         found = sorted({"paths", "paths-ignore"} & filters.keys())
         if found:
             fact = f"{event} is filtered by {' and '.join(found)}"
@@ -103,6 +103,11 @@ def _filters(start: Start) -> Finding:
     return FILTERS.ok(start.about, "no filter keeps the check from being reported")
 
 
+def _pulled(start: Start) -> list[str]:
+    """The events of pull requests that this job answers."""
+    return [event for event in PULLED if event in start.events and start.runs(event) is not False]
+
+
 def _types(filters: Mapping[str, object]) -> Collection[object]:
     """What the event is narrowed to; without `types:` it is what GitHub takes then."""
     types = filters.get("types")
@@ -111,7 +116,7 @@ def _types(filters: Mapping[str, object]) -> Collection[object]:
 
 def _retargeted(start: Start) -> Iterator[Finding]:
     """GitHub keeps a check by its commit, and tells of another target branch by `edited`, which has to be asked for."""
-    asked = [event for event in ("pull_request", "pull_request_target") if event in start.events]
+    asked = _pulled(start)
     deaf = [event for event in asked if "edited" not in _types(start.events[event])]
     if deaf:
         remedy = f"write types: [{', '.join((*_PR_TYPES, 'edited'))}], and others that you need"

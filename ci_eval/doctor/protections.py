@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ci_eval.doctor.branches import keeps_out
 from ci_eval.doctor.findings import Check, Finding, names
 from ci_eval.doctor.owners import Owners
-from ci_eval.doctor.workflows import FOLDER, Start
+from ci_eval.doctor.workflows import FOLDER, PULLED, Start
 from ci_eval.errors import InputError
 from ci_eval.github.repository import (
     About,
@@ -109,9 +110,10 @@ def unseen(why: str, remedy: str) -> Finding:
 
 def check_protections(seen: Seen, gates: Sequence[Start], owners: Owners | None) -> Iterator[Finding]:
     main: Text = ("branch ", Untrusted(seen.about.default_branch))
-    for name in dict.fromkeys(start.check_name for start in gates if start.check_name):
+    reaching = [start for start in gates if _reaches(start, seen.about.default_branch)]
+    for name in dict.fromkeys(start.check_name for start in reaching or gates if start.check_name):
         yield from _required(seen, main, name, [start for start in gates if start.check_name == name])
-    yield from _reached(seen.about.default_branch, gates)
+    yield from _reached(seen, gates, reaching)
     yield _guard(seen, main, gates, owners)
     yield from _owners(seen, owners)
     yield from _queue(seen, main, gates)
@@ -141,32 +143,18 @@ def _required(seen: Seen, main: Text, name: str, gates: Sequence[Start]) -> Iter
         yield REQUIRED.problem(main, *fact, remedy=remedy)
 
 
-def _reached(main: str, gates: Sequence[Start]) -> Iterator[Finding]:
-    """Whether the gate answers pull requests into main, as far as its filters of branches can be read without doubt."""
+def _reached(seen: Seen, gates: Sequence[Start], reaching: Sequence[Start]) -> Iterator[Finding]:
+    """Of gates that answer no pull request into main, those that main waits for."""
+    main, required = seen.about.default_branch, {context for context, _ in _required_checks(seen)}
     for start in gates:
-        for event in ("pull_request", "pull_request_target"):
-            filters = start.events.get(event, {})
-            kept = (
-                _matches(filters.get("branches"), main) is False
-                or _matches(filters.get("branches-ignore"), main) is True
-            )
-            if kept:
-                fact = (f"{event} is filtered by branches, and ", Untrusted(main), " is kept out")
-                yield REACHED.problem(start.about, *fact, remedy=("write branches: [", Untrusted(main), "]"))
+        kept = [event for event in PULLED if keeps_out(start.events.get(event, {}), main)]
+        if kept and (start.check_name in required or not reaching):
+            fact = (f"{' and '.join(kept)} is filtered by branches, and ", Untrusted(main), " is kept out")
+            yield REACHED.problem(start.about, *fact, remedy=("write branches: [", Untrusted(main), "]"))
 
 
-def _matches(patterns: object, branch: str) -> bool | None:
-    """Whether a filter names a branch, by GitHub's rule that the last pattern decides; None: perhaps, or no filter."""
-    if not patterns:
-        return None
-    found: bool | None = False
-    for pattern in patterns if isinstance(patterns, list) else [patterns]:
-        plain = str(pattern).removeprefix("!")
-        if plain in {branch, "**"} or (plain == "*" and "/" not in branch):
-            found = plain == pattern
-        elif set(plain) & set("*?+[]"):
-            found = None
-    return found
+def _reaches(start: Start, main: str) -> bool:
+    return any(event in start.events and not keeps_out(start.events[event], main) for event in PULLED)
 
 
 _MORE = "give a token of an admin with administration: read (GITHUB_TOKEN=$(gh auth token))"

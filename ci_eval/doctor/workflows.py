@@ -21,7 +21,8 @@ from ci_eval.snapshot import Snapshot
 from ci_eval.text import Untrusted
 
 FOLDER = ".github/workflows"
-ON_PULL_REQUESTS = ("pull_request", "pull_request_target", "merge_group")
+PULLED = ("pull_request", "pull_request_target")
+ON_PULL_REQUESTS = (*PULLED, "merge_group")
 ON_MAIN = ("push", "schedule", "workflow_dispatch")
 PRIVILEGED = ("pull_request_target", "workflow_run", "issue_comment")
 """Events that strangers cause, and that run with main's secrets and a token that writes."""

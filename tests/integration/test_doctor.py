@@ -268,6 +268,12 @@ def test_a_merge_queue_without_the_gate_is_told(repo: Repo, standin: StandIn) ->
         ("branches: [develop]", {("reaches-main", "problem")}),
         ("branches: ['**', '!main']", {("reaches-main", "problem")}),
         ("branches-ignore: ['*']", {("reaches-main", "problem")}),
+        ("branches: ['release/**']", {("reaches-main", "problem")}),
+        ("branches: ['**/main']", {("reaches-main", "problem")}),
+        ("branches-ignore: ['ma**']", {("reaches-main", "problem")}),
+        ("branches: ['*a*i*', '!release/**', '!v[0-9]']", set()),
+        ("branches: ['[a-z]+']", set()),
+        ("branches: ['*m*a*i*n*']", set()),
     ],
 )
 def test_a_filter_that_keeps_pull_requests_into_main_from_the_gate_is_told(
@@ -277,6 +283,16 @@ def test_a_filter_that_keeps_pull_requests_into_main_from_the_gate_is_told(
     repo.write(EVAL, changed((ON, f"{ON[:-2]}, {filters}}}\n")))
     repo.commit()
     assert states(doctor(repo, "--json")) == found
+
+
+def test_a_gate_of_another_branch_is_not_main_s(repo: Repo, standin: StandIn) -> None:
+    """Two workflows: main's, and one of what was released, whose check never comes to main."""
+    filtered = changed((ON, f"{ON[:-2]}, branches: [release]}}\n"), ("name: ci-eval", "name: released"))
+    repo.write(".github/workflows/released.yml", filtered.replace("  merge_group:\n", ""))
+    repo.commit()
+    assert states(doctor(repo, "--json")) == set()
+    standin.settings["rules/branches/main"] = [required(), required("released"), reviews()]
+    assert states(doctor(repo, "--json")) == {("reaches-main", "problem")}
 
 
 def test_code_owners_that_github_finds_fault_with(repo: Repo, standin: StandIn) -> None:

@@ -23,6 +23,13 @@ EXPORT = '      - {run: echo "A=$A" >> "$GITHUB_ENV", env: {A: "${{ secrets.A }}
 RUN = "      - run: make test\n"
 
 
+def test_an_event_that_a_job_does_not_answer_is_not_asked_to_reach_it() -> None:
+    """A workflow for pull requests and for forks: each job answers one of both events."""
+    events = f"{ON}  pull_request_target: {{types: [labeled]}}\n"
+    found = of_workflows(changed((ON, events), (JOB, f"{JOB}    if: github.event_name != 'pull_request_target'\n")))
+    assert wrong(found) == {("never-skipped", "problem")}
+
+
 def test_nothing_is_wrong_with_a_good_workflow() -> None:
     assert wrong(of_workflows()) == set()
 
