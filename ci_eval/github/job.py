@@ -170,8 +170,8 @@ class _Job:
         )
 
     def _again(self, chosen: Sides) -> Gate:
-        """Another gate of a merge group, after its own."""
-        return self._prepared(chosen, self.place.fresh_folder())
+        """Another gate of a merge group, after its own. In the container both have one folder."""
+        return self._prepared(chosen, self.place.fresh_folder() / "accepted")
 
     # --- the pull request is answered ---------------------------------------------------------------------------------
 

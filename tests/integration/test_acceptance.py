@@ -15,8 +15,9 @@ from fork_desk import main_checked_out, pull_json, push_fork, stand
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, Job, opened
 from github_standin import PERSON
 from openai_server import Answer, Asked, says_json
-from parcel_desk import CONFIG, TRIAGE_GOLDEN, Files, answers
+from parcel_desk import CONFIG, TRIAGE_CASES, TRIAGE_GOLDEN, Files, answers
 
+from ci_eval import records
 from ci_eval.github.event import ACCEPT
 
 ONE_MORE_PARCEL = """\
@@ -360,3 +361,20 @@ def test_a_squashed_group_is_recognised(hub: Hub, capsys: pytest.CaptureFixture[
     hub.developer.git("push", "--quiet", "--force", "origin", f"{squashed}:refs/pull/{PULL}/merge")
 
     assert hub.merge_group(capsys, base).code == 0
+
+
+def test_what_is_judged_again_does_not_overwrite_the_run_files_of_the_group(
+    hub: Hub, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In the container both have the one folder that was made for them."""
+    accepted(hub, capsys)
+    base = hub.push_main(more_golden(hub, ONE_MORE_INVOICE))
+    hub.merge()
+    workspace = hub.folder / f"workspace-{hub.runs + 1}"
+
+    job = hub.merge_group(capsys, base, CI_EVAL_FOLDER=str(workspace / "report"))
+
+    assert (job.code, job.outputs["verdict"]) == (0, "accepted")
+    runs = [records.read(path) for path in sorted((workspace / "report").glob("triage/*.jsonl"))]
+    assert runs
+    assert all(len({record.case for record in run.records}) == TRIAGE_CASES + 1 for run in runs)
