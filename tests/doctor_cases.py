@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from github_runs import environment_json
+from github_standin import TOKEN, StandIn
 from making import held
+from repo import Repo
 
 from ci_eval.doctor import gate_job, keys, strangers
 from ci_eval.doctor.findings import Finding
@@ -97,6 +102,27 @@ def told(findings: Iterable[Finding]) -> str:
 def at_once(api_url: str, repository: str, token: Token) -> GitHub:
     """Without the pauses that GitHub is owed, and the stand-in is not."""
     return GitHub(api_url, repository, token, 0, 0, 0)
+
+
+def repository(folder: Path) -> Repo:
+    """A repository of FILES, in one commit."""
+    made = Repo(folder)
+    for path, text in FILES.items():
+        made.write(path, text)
+    made.commit()
+    return made
+
+
+@contextmanager
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """GitHub with everything in order, which doctor asks without pauses."""
+    with StandIn() as server:
+        server.settings = settings()
+        server.environments["models"] = environment_json("models", [{}])
+        monkeypatch.setenv("GITHUB_API_URL", server.api_url)
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        monkeypatch.setattr("ci_eval.cli.doctor.connect", at_once)
+        yield server
 
 
 # --- GitHub's answers -------------------------------------------------------------------------------------------------

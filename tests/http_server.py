@@ -7,10 +7,9 @@ import ssl
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import BinaryIO
 
-from loopback import Loopback, LoopbackServer
+from loopback import Handler, Loopback
 
 
 @dataclass(frozen=True)
@@ -59,40 +58,25 @@ class Server(Loopback):
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: LoopbackServer
 
     def setup(self) -> None:
         super().setup()
         self.server.owner.connections += 1
 
-    def do_GET(self) -> None:
-        self.do_POST()
-
-    def do_CONNECT(self) -> None:
-        self.do_POST()
-
-    def do_POST(self) -> None:
+    def serve(self) -> None:
         script: Server = self.server.owner
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        script.received.append(Received(self.command, self.path, dict(self.headers), body))
+        script.received.append(Received(self.command, self.path, dict(self.headers), self.body()))
         answer = script.script[min(len(script.received), len(script.script)) - 1]
         if isinstance(answer, Answer):
-            self._answer(answer)
+            self.answer(answer.status, answer.body, answer.headers.items())
         elif isinstance(answer, Spoken):
             self.wfile.write(answer.data)
         else:
             self.close_connection = True
             self._write(answer)
-
-    def _answer(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
 
     def _write(self, answer: Raw | Reset) -> None:
         if isinstance(answer, Reset):
@@ -103,6 +87,3 @@ class _Handler(BaseHTTPRequestHandler):
             answer(self.wfile)  # type: ignore[arg-type]  # it has all that a test writes with
         except OSError:  # the client has left
             return
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name for it
-        pass

@@ -22,6 +22,9 @@ from ci_eval.gate import Gate
 from ci_eval.outcome.model import GateOutcome
 from ci_eval.purse import Purse
 from ci_eval.records import CellResult, Record, Run
+from ci_eval.report.json_report import to_json
+from ci_eval.report.markdown import comment
+from ci_eval.report.model import build
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot, at_commit
@@ -60,6 +63,9 @@ canaries:
 PAIRWISE = ", mode: pairwise"
 CASES = 6
 KEYS = {"HOUSE_KEY": Secret(KEY)}
+
+MARKUP = "![x](https://evil.example/?q=1) | a | b |\n\n# PASS\n```\n@everyone <!-- ci-eval --> ::error::x\u202e"
+"""A reason of a judge that would do harm wherever it were more than text."""
 
 Verdict = Callable[[str], Answer]
 """What the judge says of an answer."""
@@ -220,3 +226,15 @@ def outside_code(markdown: str) -> str:
         else:
             lines.append("".join(part for number, part in enumerate(line.split("`")) if number % 2 == 0))
     return "\n".join(lines)
+
+
+def assert_markup_is_text(outcome: GateOutcome) -> None:
+    """MARKUP is shown by the comment and the JSON report, and is nothing but text in both."""
+    text = comment(build(outcome))
+    assert "evil.example" in text, "it is shown"
+    outside = outside_code(text)
+    assert not any(word in outside for word in ("evil.example", "everyone", "<!-- ci-eval", "::error"))
+    assert "\u202e" not in text
+    told = json.dumps(to_json(outcome))
+    assert "::error" not in told
+    assert "evil.example" in told

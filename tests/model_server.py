@@ -6,10 +6,9 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from loopback import Loopback, LoopbackServer
+from loopback import Handler, Loopback
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -73,22 +72,8 @@ class ModelServer(Loopback):
         return self.behaviour(asked)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.0, a connection for each request: closing the server never waits for a client that keeps one open."""
-
-    server: LoopbackServer
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+class _Handler(Handler):
+    def serve(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.owner.answer(Asked(self.path, headers, body))
-        data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-        """Nothing: `asked` remembers."""
+        answer = self.server.owner.answer(Asked(self.path, headers, json.loads(self.body())))
+        self.answer_json(answer.status, answer.body, answer.headers.items())

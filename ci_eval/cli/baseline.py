@@ -1,4 +1,4 @@
-"""`ci-eval baseline`: main's memory."""
+"""`ci-eval baseline`: make, list, check and prune the stored runs of main."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ci-eval baseline show`: one stored run, where it comes from, and whether it serves."""
+"""`ci-eval baseline show`: one stored run, its origin, and whether a gate would still use it."""
 
 from __future__ import annotations
 

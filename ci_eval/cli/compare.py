@@ -1,4 +1,4 @@
-"""`ci-eval compare`: run files side by side, without asking a model."""
+"""`ci-eval compare`: two or more run files compared, without asking a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ci-eval golden`: keep the golden sets true."""
+"""`ci-eval golden`: check golden sets."""
 
 from __future__ import annotations
 

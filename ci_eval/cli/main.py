@@ -1,4 +1,4 @@
-"""`ci-eval`, and the outermost handler: nothing but a regression exits 1."""
+"""The `ci-eval` command and its outermost error handler: nothing but a regression exits 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ci-eval merge`: the shards of one evaluation become one run."""
+"""`ci-eval merge`: join the shards of one evaluation into one run."""
 
 from __future__ import annotations
 

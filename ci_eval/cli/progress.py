@@ -1,4 +1,4 @@
-"""What a person sees while it runs: a bar on a terminal, a rare plain line in CI, nothing with -q."""
+"""The progress display: a bar on a terminal, a rare plain line in CI, nothing with -q."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ci-eval baseline replay`: main against itself through the gate, from stored runs."""
+"""`ci-eval baseline replay`: stored runs of main sent through the gate against each other, to see how often it errs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--report FILE`, wherever a command has a result to write down."""
+"""The option `--report FILE` of commands whose result can be written as a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ci-eval run`: evaluate one snapshot."""
+"""`ci-eval run`: evaluate one snapshot and write a run file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pull requests of the demo: what each edits in the help desk's files, and what the gate should say to it."""
+"""The pull requests of `ci-eval demo`: what each edits in the help desk's files, and what the gate should say to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ci-eval show CASE`: one case on both sides."""
+"""`ci-eval show CASE`: one case on both sides: request, answers and scores."""
 
 from __future__ import annotations
 

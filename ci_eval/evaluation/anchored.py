@@ -1,4 +1,4 @@
-"""The anchor's own side: a fixed state of the product under today's policy, and the run that main keeps of it."""
+"""The anchor's run: a fixed commit of the product, judged by today's policy, stored or made now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base's side of a comparison: what main remembers of itself, if it may stand for base."""
+"""Base's run: the stored run of main that may stand for base, or the reason why none does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers whose verdict is known, judged before any score counts: a judge that misses one judges nobody."""
+"""Canaries: answers whose verdict is known, judged before any score counts. A judge that misses one ends the job."""
 
 from __future__ import annotations
 

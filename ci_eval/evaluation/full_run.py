@@ -1,4 +1,4 @@
-"""A suite asked whole on one snapshot: the run file is written while answers arrive, and can be resumed."""
+"""A whole suite asked on one snapshot. The run file is written while answers arrive, so a run can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One affected suite before anything is asked: main's policy, both subjects, and what main remembers of itself."""
+"""One affected suite made ready: main's policy, the subjects of both sides, and main's stored runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scorers of a suite may use: main's files, the local encoder, and models of main's providers."""
+"""What scorers may use: files of main, the local encoder, and models of main's providers."""
 
 from __future__ import annotations
 

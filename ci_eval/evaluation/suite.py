@@ -1,4 +1,4 @@
-"""One suite on one snapshot, ready to be asked: target, provider, golden set and scorers put together."""
+"""One suite on one snapshot, ready to be asked: target, provider, golden set and scorers."""
 
 from __future__ import annotations
 

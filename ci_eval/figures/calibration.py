@@ -1,4 +1,4 @@
-"""What is known of how a judge agrees with people: a small file beside its rubric, and whether it still holds.
+"""The calibration file beside a rubric: how far a judge agreed with people, and whether that still holds.
 
 Only counts are stored; coefficients are computed from them by whoever reads. The digests of rubric and judge say what
 was compared: where either is another today, the figures are those of a judge that is no more.

@@ -1,4 +1,4 @@
-"""Whether an answer is right as often as it says, and from which confidence on nobody has to look at it. Pure."""
+"""Calibration of answers that state a confidence: are they right as often as they say? Pure."""
 
 from __future__ import annotations
 

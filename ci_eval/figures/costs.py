@@ -1,4 +1,4 @@
-"""What answers cost: per case, per correct case, and how much more than base's. A price is known or it is not. Pure."""
+"""What answers cost: per case, per correct case, and how much more than base's. A price may be unknown. Pure."""
 
 from __future__ import annotations
 

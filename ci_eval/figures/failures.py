@@ -1,4 +1,4 @@
-"""How the wrong answers of both sides look, and whether they became silent. Pure."""
+"""How wrong answers look on both sides (loud or silent), and whether more became silent. Pure."""
 
 from __future__ import annotations
 

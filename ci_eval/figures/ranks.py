@@ -1,4 +1,4 @@
-"""Intervals that lean on the order of values alone: no distribution is assumed, so long tails do no harm."""
+"""Intervals from the order of values alone. They assume no distribution, so long tails do no harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many times as much the candidate takes as base, of time or of money, and whether that is too much. Pure."""
+"""The candidate's latency or cost as a multiple of base's, and whether it is above the limit. Pure."""
 
 from __future__ import annotations
 

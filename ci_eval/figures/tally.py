@@ -1,4 +1,4 @@
-"""What a run counts to: all that its scores need, however many records it has."""
+"""The counts of a run that its scores are made of: passes by scorer, lost and refused answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency: the two sides compared on calls that one job made, case by case. Pure."""
+"""Latency: both sides compared case by case, on calls that the same job made. Pure."""
 
 from __future__ import annotations
 

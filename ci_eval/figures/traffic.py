@@ -1,4 +1,4 @@
-"""What all traffic like the golden set would show: information, and another question than the verdict's. Pure.
+"""What traffic like the golden set would show: the cases are taken as a sample. Informs, decides nothing. Pure.
 
 The verdict is about these very cases, whose only noise is the model's; here the cases are a sample. Fresh runs do not
 enter: they were made where the first look differed, which alone asked about every case once on each side.

@@ -1,4 +1,4 @@
-"""One affected suite, judged: first pass, comparison, confirmation, decision, and all that there is to say about it."""
+"""One affected suite, judged: first pass, comparison, confirmation, decision, and the outcome that tells them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,38 @@ from ci_eval.comparison import Comparison, pair_up
 from ci_eval.confirm.machine import Confirmation
 from ci_eval.deadline import Deadline
 from ci_eval.evaluation.session import Session
-from ci_eval.gating import estimate
 from ci_eval.gating.anchor import judge_anchor
 from ci_eval.gating.asking import SIDES, Asking
 from ci_eval.gating.budgets import Work
 from ci_eval.gating.first_pass import FirstPass, first_pass
+from ci_eval.gating.new_cases import answers_to_new_cases
 from ci_eval.gating.rerun import Reruns
 from ci_eval.golden import cases as golden_cases
-from ci_eval.golden.cases import Case
 from ci_eval.naive.margin import margins
 from ci_eval.outcome import explain
 from ci_eval.outcome.data import data
 from ci_eval.outcome.judges import about_order, judge_warnings
 from ci_eval.outcome.model import AnchorOutcome, NaiveOutcome, SuiteOutcome
-from ci_eval.plan.subset import LEAST_CASES, NOTHING, Plan
+from ci_eval.plan.subset import LEAST_CASES, Plan
 from ci_eval.records import Record, scoring_calls
 from ci_eval.runner.pool import always
 from ci_eval.text import Untrusted
 from ci_eval.verdict import DimensionResult, decide
 
+_TIMED = 60
+"""Cases that are asked about for their time alone, where latency is gated."""
+
 
 def judge_all(work: Sequence[Work], plans: Sequence[Plan], session: Session, *, whole: bool) -> Iterator[SuiteOutcome]:
-    """Every suite, one after the other, each within its share of the time that is left.
+    """The outcome of every suite, one after the other, each within its share of the time that is left.
 
-    `whole`: no case is left out, even if time runs out over it.
+    `whole`: no case is left out, even if the time runs out before all are asked.
     """
     sizes = _sizes(plans)
     for number, (one, plan) in enumerate(zip(work, plans, strict=True)):
         share = sizes[number] / sum(sizes[number:])
         own = replace(session, deadline=Deadline.after(session.deadline.remaining() * share))
         yield Judgement(one, plan, own, whole).reach()
-
-
-_TIMED = 60
-"""Cases that are asked about for their time alone, where latency is gated."""
 
 
 def _sizes(plans: Sequence[Plan]) -> list[float]:
@@ -157,7 +155,7 @@ class Judgement:
         warnings = explain.warnings(suite, prepared.change, candidate, same_requests=same, leaked_before=leaked_before)
         judged = (*comparison.base.values(), *comparison.candidate.values())
         about_judges = map(Untrusted, (*judge_warnings(suite, candidate), *about_order(suite, judged)))
-        new_cases = self._run_new(added)
+        new_cases = answers_to_new_cases(prepared, self.work.evaluators["candidate"], added, self.session)
         return SuiteOutcome(
             suite=suite.name,
             dimensions=dimensions,
@@ -192,24 +190,3 @@ class Judgement:
         run = {*confirmation.scope, *candidate}
         cases = {name: case for name, case in suite.golden.cases.items() if name in run}
         return pair_up(cases, suite.scorers, base, candidate)
-
-    def _run_new(self, added: Sequence[Case]) -> Mapping[str, Record]:
-        """The candidate's answers to the cases that it brings; shown, not gated, so only if there is room for all."""
-        prepared, purse = self.work.prepared, self.session.purse
-        evaluator = self.work.evaluators["candidate"]
-        if not added or self.session.deadline.remaining() <= 0:
-            return {}
-        most = [estimate.most_of(evaluator, case) for case in added]
-        together = sum(most, NOTHING)
-        if not purse.covers(together.usd, together.requests, together.tokens):
-            return {}
-        purse.expect(
-            max(one.usd or 0.0 for one in most), max(one.requests for one in most), max(one.tokens for one in most)
-        )
-        asking = Asking(prepared.suite, {"candidate": evaluator}, self.session, {"candidate": "new-cases"})
-        jobs = evaluator.jobs(added, 1)
-        asking.files["candidate"].start(
-            prepared.suite.header(evaluator, jobs, prepared.candidate.snapshot.commit, self.session.origin)
-        )
-        answers = asking.ask("new cases", [("candidate", job) for job in jobs])
-        return {job.case.id: record for _, job, record in answers if record}

@@ -1,4 +1,4 @@
-"""The anchor: the candidate beside a fixed state of the product, so that main cannot creep down bit by bit."""
+"""The candidate compared with the anchor, a fixed commit, so that main cannot get worse bit by bit."""
 
 from __future__ import annotations
 

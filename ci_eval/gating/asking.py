@@ -1,4 +1,4 @@
-"""Both sides of one suite, ready to be asked: what comes in is written to the run files, shown and paid for."""
+"""Both sides of one suite at work: answers are written to run files, shown as progress, and counted as spent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what is known of the affected suites to a plan for each, within one budget."""
+"""A plan for each affected suite, within one budget of time, money, calls and tokens."""
 
 from __future__ import annotations
 

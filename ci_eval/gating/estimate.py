@@ -1,4 +1,4 @@
-"""What a gate's calls will take, judged by what main's calls took.
+"""Estimates of what a gate's calls will take, from what main's calls took.
 
 Where main has no runs yet, tokens are guessed from the length of the request, and time is not guessed at all: the first
 pass then asks in a random order until its share of the time is used.

@@ -1,4 +1,4 @@
-"""The first look: every planned case once on each side, both sides at once, until its share of the time is used."""
+"""The first pass: every planned case once on each side, both at once, until its share of the time is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The confirmation, carried out: what the state machine asks for is run, fresh, until it has decided or time is out."""
+"""Confirmation at work: runs what the state machine asks for, fresh, until it has decided or the time is out."""
 
 from __future__ import annotations
 

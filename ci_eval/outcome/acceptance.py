@@ -1,4 +1,4 @@
-"""A person's word on a regression, and whether it counts."""
+"""Whether a person accepted a regression, and whether that counts: as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a changed dataset teaches now: what a provider would refuse of it, what it says twice, what shifted."""
+"""What is told of a changed dataset: refused rows, duplicates, and shifts of labels and lengths."""
 
 from __future__ import annotations
 

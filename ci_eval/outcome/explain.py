@@ -1,4 +1,4 @@
-"""What changed and what to know about it, in words: the parts of an outcome that carry no verdict."""
+"""What is told beside the verdict, in words: what changed, warnings, leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exactly a person takes on who accepts a regression, and whether a later one is larger. Pure."""
+"""What a person accepts who accepts a regression, and whether a later drop is larger. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency and cost as dimensions of their own, where policy limits how much more the candidate may take. Pure."""
+"""Limits on latency and cost: how much more the candidate takes, and whether policy allows it. Pure."""
 
 from __future__ import annotations
 

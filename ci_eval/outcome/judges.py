@@ -1,4 +1,4 @@
-"""What to know about judges before relying on them."""
+"""Warnings about judges: what to know before relying on their scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gate has to say when it is done: the one model that every renderer reads.
+"""The outcome of a gate as data: the one model that every renderer reads.
 
 Plain data. Strings that came from elsewhere are `Untrusted`; the bare ones are ours, or names that a pattern checked.
 """

@@ -1,4 +1,4 @@
-"""Groups of cases: how they fared on both sides, and whether what changed in one is a pattern or scattered. Pure."""
+"""Groups of cases on both sides: is a change concentrated in one group, or scattered? Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cases tell most about a change, for when there is no time to run all of them.
+"""Ranks cases by how much they tell about a change, for when there is no time to run all of them.
 
 What the ranking draws on is main's own past and main's golden set. Only the likeness to the change comes from the pull
 request; it can at most double a case's rank. Kept pure: runs in, numbers out.

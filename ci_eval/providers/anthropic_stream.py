@@ -1,4 +1,4 @@
-"""A streamed message, put together into the body that would have come without streaming."""
+"""Joins the events of a streamed Anthropic message into the body that an unstreamed answer has."""
 
 from __future__ import annotations
 

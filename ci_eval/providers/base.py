@@ -1,4 +1,4 @@
-"""What every provider takes and gives."""
+"""The interface of providers: requests in, replies, usage and errors out."""
 
 from __future__ import annotations
 

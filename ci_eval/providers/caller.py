@@ -1,4 +1,4 @@
-"""Calling an endpoint, and what it means when it fails."""
+"""Calls an endpoint, and says what a failed call means: is it the request, the account, or neither?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a provider is and how it may be called, out of the policy."""
+"""An endpoint: where a provider is and how fast it may be called, from the policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own service: each case is posted to it, with the prompt and the config that the side has."""
+"""The user's own HTTP service as a provider: each case is posted with the prompt and config of its side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user's own service or program answers for a case, read strictly."""
+"""The replies of the user's own service or program, read strictly."""
 
 from __future__ import annotations
 

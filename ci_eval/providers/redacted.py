@@ -1,4 +1,4 @@
-"""A provider whose answers hold no key: a model, a proxy or a service that repeats one must not bring it any further.
+"""A provider whose answers are searched for keys: what a model, a proxy or a service repeats must not spread one.
 
 Run file, cache, baseline, comment and log all come after this.
 """

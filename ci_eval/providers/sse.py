@@ -1,4 +1,4 @@
-"""Server-sent events: the text format in which answers are streamed, read once the whole of it is here."""
+"""Server-sent events, the format of streamed answers, read when all of them are here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read: text, and plain values that know their lines."""
+"""Documents: text that was read, and plain values that know their lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door itself: no other module opens a file."""
+"""The door to files: no other module opens one."""
 
 from __future__ import annotations
 

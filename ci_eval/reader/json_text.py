@@ -1,4 +1,4 @@
-"""Strict JSON and JSONL."""
+"""Strict JSON and JSON lines."""
 
 from __future__ import annotations
 

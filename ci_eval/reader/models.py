@@ -1,4 +1,4 @@
-"""Documents as models: exactly their own keys and types, and an error that says what to write instead."""
+"""Documents checked against pydantic models: exact keys and types, and errors that say what to write instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents and rows of any of the formats, by the name of the file."""
+"""Documents and rows in any of the formats, chosen by the end of the file's name."""
 
 from __future__ import annotations
 

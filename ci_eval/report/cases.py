@@ -1,4 +1,4 @@
-"""Sections about single cases: broken, repaired, lost, edited, leaked. Where texts are hidden, none is built in."""
+"""Sections about single cases: broken, repaired, lost, edited, leaked. With `outputs: hide` no texts are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure a verdict is, in a sentence a suite: what was asked again, and what that showed."""
+"""How sure a verdict is, one sentence per suite: what was asked again, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure the answers say they are, beside how often they are right."""
+"""The section on confidence: how sure answers say they are, beside how often they are right."""
 
 from __future__ import annotations
 

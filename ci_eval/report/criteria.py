@@ -1,4 +1,4 @@
-"""Scores that are made of parts, and the overall score that is made of dimensions."""
+"""The table of criteria that scores are made of, and the row of the overall score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a changed dataset teaches now, in words and a table: rows, labels, lengths, and what is wrong with it."""
+"""The section on a changed dataset: rows, labels, lengths, and what is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How it fails: which of the wrong answers can be noticed by whoever gets them, and which cannot."""
+"""The section on failures: which wrong answers a user could notice, and which not."""
 
 from __future__ import annotations
 

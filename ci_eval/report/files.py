@@ -1,4 +1,4 @@
-"""Reports as files: which form the end of a name asks for, and its text."""
+"""Which form of report a file name asks for, and the text of that form."""
 
 from __future__ import annotations
 

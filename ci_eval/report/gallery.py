@@ -1,4 +1,4 @@
-"""Every case that changed, with all that is known of it: for pages on which people look for themselves. Pure.
+"""Every changed case with all that is known of it, for the HTML page. Pure.
 
 Where texts are hidden, none is built in.
 """

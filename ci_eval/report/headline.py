@@ -1,4 +1,4 @@
-"""The first line: the verdict's reason, in our own words, from enums and numbers (and names, which stay apart)."""
+"""The headline: verdict and reason in our own words, made of enums and numbers. Names stay untrusted text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who judges, and how far that judge agrees with people: beside every dimension that a model scores."""
+"""Which model judges each dimension, and how far it agrees with people."""
 
 from __future__ import annotations
 

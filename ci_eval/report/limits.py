@@ -1,4 +1,4 @@
-"""What policy limits beside the scores: latency, cost, and how far below the anchor main may creep."""
+"""Rows for what policy limits beside the scores: latency, cost, and the drop below the anchor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency, tokens and cost: what both sides took, and whether this PR takes more. None of it is a score."""
+"""The section on latency, tokens and cost of both sides. None of it is a score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures as pictures: which values stand on which axis, and what is written beside them. Pure, and not yet drawn."""
+"""Plots as data: which values stand on which axis, with which words. Drawn elsewhere. Pure."""
 
 from __future__ import annotations
 

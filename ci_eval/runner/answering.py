@@ -1,4 +1,4 @@
-"""Who answers a target's requests, made from main's policy: a provider, the user's own service, or their code."""
+"""Connects a target to who answers its requests: a provider, the user's own service, or their code."""
 
 from __future__ import annotations
 

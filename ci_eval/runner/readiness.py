@@ -1,4 +1,4 @@
-"""Whether the user's own code can be asked at all: told before anything is paid for."""
+"""Has the user's own code imported before anything is paid for, and says what is wrong where that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an interrupted run has left, so that nothing is asked or paid for twice."""
+"""What an interrupted run file still holds, so that nothing is asked or paid for twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A golden set cut into parts for several machines, and their runs joined again."""
+"""Splits a golden set into shards for several machines, and joins their runs again."""
 
 from __future__ import annotations
 

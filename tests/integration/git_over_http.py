@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from loopback import Loopback, LoopbackServer
+from loopback import Handler, Loopback
 
 
 class GitServer(Loopback):
@@ -26,7 +25,7 @@ class GitServer(Loopback):
     def url(self) -> str:
         return self.origin
 
-    def serve(self, environ: dict[str, str], body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def serve(self, environ: dict[str, str], body: bytes) -> tuple[int, bytes, list[tuple[str, str]]]:
         """One request through `git http-backend`, which speaks CGI."""
         done = subprocess.run(
             ["git", "http-backend"],
@@ -47,26 +46,18 @@ class GitServer(Loopback):
         fields = [tuple(line.split(": ", 1)) for line in head.decode("ascii").split("\r\n")]
         headers = [(name, value) for name, value in fields if name != "Status"]
         status = next((int(value.split()[0]) for name, value in fields if name == "Status"), 200)
-        return status, headers, content
+        return status, content, headers
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: LoopbackServer
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
+class _Handler(Handler):
+    def serve(self) -> None:
         owner, url = self.server.owner, urlsplit(self.path)
         owner.requests.append(f"{self.command} {self.path}")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         if self.headers.get("Authorization") != owner.expected:
-            return self._answer(401, [("WWW-Authenticate", 'Basic realm="GitHub"')], b"")
+            return self.answer(401, b"", [("WWW-Authenticate", 'Basic realm="GitHub"')])
         if any(service in self.path for service in owner.refused):
-            return self._answer(403, [], b"Access to repository not granted.\n")
+            return self.answer(403, b"Access to repository not granted.\n")
         environ = {
             "REQUEST_METHOD": self.command,
             "PATH_INFO": url.path,
@@ -76,15 +67,4 @@ class _Handler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
         }
-        return self._answer(*owner.serve(environ, body))
-
-    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-        """Nothing: `requests` remembers."""
+        return self.answer(*owner.serve(environ, body))

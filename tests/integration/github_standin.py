@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from github_history import History, Json, User, label_json
 from github_runs import asked_for, environment_json, run_json
-from loopback import Loopback, LoopbackServer
+from loopback import Handler, Loopback
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
@@ -355,35 +354,13 @@ class StandIn(Loopback):
         return _problem(404, "Not Found")
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: LoopbackServer
+class _Handler(Handler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PATCH(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = self.server.owner.answer(self.command, self.path, dict(self.headers.items()), body)
-        data = (answer.body if isinstance(answer, Failure) else json.dumps(answer.body)).encode()
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-        """Nothing: `requests` remembers."""
+    def serve(self) -> None:
+        answer = self.server.owner.answer(self.command, self.path, dict(self.headers.items()), self.body())
+        body = answer.body.encode() if isinstance(answer, Failure) else answer.body
+        self.answer_json(answer.status, body, answer.headers.items())
 
 
 _PROFILE = {

@@ -10,10 +10,9 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from loopback import Loopback, LoopbackServer
+from loopback import Handler, Loopback
 
 CREATED = 1_767_225_600
 
@@ -129,21 +128,7 @@ class OpenAIServer(Loopback):
         return self.behaviour(asked)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.0, a connection for each request: closing the server never waits for a client that keeps one open."""
-
-    server: LoopbackServer
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        answer = self.server.owner.answer(self.path, dict(self.headers.items()), body)
-        data = json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-        """Nothing: `asked` remembers."""
+class _Handler(Handler):
+    def serve(self) -> None:
+        answer = self.server.owner.answer(self.path, dict(self.headers.items()), self.body())
+        self.answer_json(answer.status, answer.body, answer.headers.items())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from loopback import Loopback, LoopbackServer
+from loopback import Handler, Loopback
 
 Handed = Mapping[str, Any]
 Serves = Callable[[Handed], "dict[str, Any] | int"]
@@ -28,21 +27,12 @@ class Service(Loopback):
         return f"{self.origin}/answer"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: LoopbackServer
-
-    def do_POST(self) -> None:
+class _Handler(Handler):
+    def serve(self) -> None:
         owner = self.server.owner
-        handed = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        handed = json.loads(self.body())
         owner.handed.append(handed)
         owner.headers = dict(self.headers.items())
         served = owner.serves(handed) if self.path == "/answer" else 404
-        data = json.dumps(served if isinstance(served, dict) else {}).encode()
-        self.send_response(served if isinstance(served, int) else 200)
-        self.send_header("Retry-After", "0")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-        """Nothing: `handed` remembers."""
+        status, body = (served, {}) if isinstance(served, int) else (200, served)
+        self.answer_json(status, body, [("Retry-After", "0")])

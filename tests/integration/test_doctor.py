@@ -12,22 +12,21 @@ from doctor_cases import (
     ACTIONS_APP,
     BARRED,
     EVAL,
-    FILES,
     GOOD,
     ON,
     POLICY,
     about,
-    at_once,
     branch,
     changed,
+    github,
     queue,
+    repository,
     required,
     reviews,
     rule,
-    settings,
 )
 from github_runs import environment_json
-from github_standin import TOKEN, Answer, StandIn
+from github_standin import Answer, StandIn
 from repo import Repo
 
 KEY = "canary-Zx7/+q9w=0123456789"
@@ -41,21 +40,12 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
-    made = Repo(tmp_path / "clone")
-    for path, text in FILES.items():
-        made.write(path, text)
-    made.commit()
-    return made
+    return repository(tmp_path / "clone")
 
 
 @pytest.fixture
 def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    with StandIn() as server:
-        server.settings = settings()
-        server.environments["models"] = environment_json("models", [{}])
-        monkeypatch.setenv("GITHUB_API_URL", server.api_url)
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        monkeypatch.setattr("ci_eval.cli.doctor.connect", at_once)
+    with github(monkeypatch) as server:
         yield server
 
 

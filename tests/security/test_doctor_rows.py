@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,20 +13,18 @@ from command import ci_eval
 from doctor_cases import (
     BARRED,
     EVAL,
-    FILES,
     GOOD,
     ON,
     POLICY,
     SHA,
-    at_once,
     changed,
+    github,
     of_workflows,
+    repository,
     required,
     reviews,
-    settings,
     wrong,
 )
-from github_runs import environment_json
 from github_standin import TOKEN, StandIn
 from repo import Repo
 
@@ -143,21 +142,12 @@ def test_row_90_a_strangers_text_in_a_script_is_told(pasted: str) -> None:
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
-    made = Repo(tmp_path / "clone")
-    for path, text in FILES.items():
-        made.write(path, text)
-    made.commit()
-    return made
+    return repository(tmp_path / "clone")
 
 
 @pytest.fixture
-def standin(monkeypatch: pytest.MonkeyPatch) -> object:
-    with StandIn() as server:
-        server.settings = settings()
-        server.environments["models"] = environment_json("models", [{}])
-        monkeypatch.setenv("GITHUB_API_URL", server.api_url)
-        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-        monkeypatch.setattr("ci_eval.cli.doctor.connect", at_once)
+def standin(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    with github(monkeypatch) as server:
         yield server
 
 

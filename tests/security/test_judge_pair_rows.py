@@ -17,12 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged import (
     CASES,
+    MARKUP,
     PAIRWISE,
     RUBRIC,
     Desk,
+    assert_markup_is_text,
     cell,
     choosing,
-    outside_code,
     pairing,
     said,
     the_answers,
@@ -32,9 +33,6 @@ from judged import (
 from model_server import Answer, ModelServer
 from repo import Repo
 
-from ci_eval.report.json_report import to_json
-from ci_eval.report.markdown import comment
-from ci_eval.report.model import build
 from ci_eval.scorers.judge_words import NoVerdictError, fenced
 from ci_eval.scorers.pair_words import read_reply
 from ci_eval.scorers.rubric import Criterion, ReadRubric, Rubric
@@ -279,8 +277,6 @@ def test_97_a_judge_that_goes_by_the_place_gives_ties_alone(desk: Desk, place: s
 
 # --- 98: the judge's words in the report ------------------------------------------------------------------------------
 
-MARKUP = "![x](https://evil.example/?q=1) | a | b |\n\n# PASS\n```\n@everyone <!-- ci-eval --> ::error::x\u202e"
-
 
 def test_98_a_reason_reaches_the_report_through_the_encoders_alone(desk: Desk) -> None:
     def verdict(a: str, b: str) -> Answer:
@@ -290,10 +286,4 @@ def test_98_a_reason_reaches_the_report_through_the_encoders_alone(desk: Desk) -
     desk.server.behaviour = pairing(verdict)
     desk.write(rubric=RUBRIC, keys=PAIRWISE)
     references(desk, *(["Good day! A parcel."] * CASES))
-    outcome = desk.gate({"prompt.md": "Be quick."})
-    text = comment(build(outcome))
-    assert "evil.example" in text, "it is shown"
-    outside = outside_code(text)
-    assert not any(word in outside for word in ("evil.example", "everyone", "<!-- ci-eval", "::error"))
-    assert "\u202e" not in text
-    assert "::error" not in json.dumps(to_json(outcome))
+    assert_markup_is_text(desk.gate({"prompt.md": "Be quick."}))

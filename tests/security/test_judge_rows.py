@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from judged import (
     CANARIES,
     CASES,
+    MARKUP,
     RUBRIC,
     Desk,
+    assert_markup_is_text,
     behaving,
     by_greeting,
     cell,
     is_judge,
-    outside_code,
     ruling,
     said,
     the_answer,
@@ -35,9 +36,6 @@ from repo import Repo
 from ci_eval import config as configs
 from ci_eval.errors import Inconclusive
 from ci_eval.evaluation.suite import Suite
-from ci_eval.report.json_report import to_json
-from ci_eval.report.markdown import comment
-from ci_eval.report.model import build
 from ci_eval.scorers.judge_words import NoVerdictError, read_reply, user_message
 from ci_eval.scorers.rubric import Criterion, ReadRubric, Rubric
 from ci_eval.text import Untrusted
@@ -305,8 +303,6 @@ def test_97_a_judge_that_does_not_answer_its_canaries_ends_the_job(desk: Desk) -
 
 # --- 98: the judge's words in the report ------------------------------------------------------------------------------
 
-MARKUP = "![x](https://evil.example/?q=1) | a | b |\n\n# PASS\n```\n@everyone <!-- ci-eval --> ::error::x\u202e"
-
 
 def test_98_a_reason_reaches_the_report_through_the_encoders_alone(desk: Desk) -> None:
     def verdict(answer: str) -> Answer:
@@ -314,12 +310,4 @@ def test_98_a_reason_reaches_the_report_through_the_encoders_alone(desk: Desk) -
 
     desk.server.behaviour = behaving(verdict)
     desk.write()
-    outcome = desk.gate({"prompt.md": "Be quick."})
-    text = comment(build(outcome))
-    assert "evil.example" in text, "it is shown"
-    outside = outside_code(text)
-    assert not any(word in outside for word in ("evil.example", "everyone", "<!-- ci-eval", "::error"))
-    assert "\u202e" not in text
-    told = json.dumps(to_json(outcome))
-    assert "::error" not in told
-    assert "evil.example" in told
+    assert_markup_is_text(desk.gate({"prompt.md": "Be quick."}))

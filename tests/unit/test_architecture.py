@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,24 @@ def test_a_file_imports_from_lower_floors_or_its_own_room(name: str) -> None:
 
 def test_there_is_no_circle() -> None:
     TopologicalSorter({name: ours(name) for name in NAMES}).prepare()
+
+
+# --- the map ----------------------------------------------------------------------------------------------------------
+
+REPOSITORY = Path(__file__).parents[2]
+MAP = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_map_names_files_that_are_there() -> None:
+    named = set(re.findall(r"`([a-z_/]+(?:/|\.py|\.md))`", MAP))
+    assert len(named) > 50
+    assert {name for name in named if not any((root / name).exists() for root in (PACKAGE, REPOSITORY))} == set()
+
+
+def test_the_map_has_the_floors_from_the_roof_to_the_ground() -> None:
+    table = MAP.partition("| rooms | what they are |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert tuple(frozenset(re.findall(r"`([a-z_]+)`", row)) for row in rows) == FLOORS
 
 
 # --- doors ------------------------------------------------------------------------------------------------------------

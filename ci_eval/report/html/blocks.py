@@ -1,4 +1,4 @@
-"""The blocks of a report as elements."""
+"""The blocks of a report document as HTML elements."""
 
 from __future__ import annotations
 

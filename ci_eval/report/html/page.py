@@ -1,4 +1,4 @@
-"""The whole page: the verdict, what to read, pictures, the cases with their filters, what to look up."""
+"""The whole HTML page: verdict, text, plots, changed cases with filters, reference."""
 
 from __future__ import annotations
 

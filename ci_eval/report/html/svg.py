@@ -1,4 +1,4 @@
-"""Plots and the map of cases, drawn. Places are shares of the width, so that a plot fits a phone and a wide screen."""
+"""Draws plots and the map of cases as SVG. Positions are shares of the width, so plots fit phones and wide screens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elements of a page: tag and attribute are ours, and what others wrote is text that the serializer escapes."""
+"""HTML elements as a tree: tags and attributes are ours, and others' text is escaped when it is serialized."""
 
 from __future__ import annotations
 

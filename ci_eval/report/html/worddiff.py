@@ -1,4 +1,4 @@
-"""What differs between two texts, word by word, at a bounded cost."""
+"""The difference between two texts, word by word, at a bounded cost."""
 
 from __future__ import annotations
 
