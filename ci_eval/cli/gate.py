@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--base", "base_ref", metavar="REF", help="Compare with this; by default the main branch.")
+@click.option("--base", "base_ref", metavar="REF", help="Compare with this; by default origin's main, or main.")
 @click.option("--head", "head_ref", metavar="REF", help="Judge this commit; by default the working tree.")
 @click.option("--config", "config_path", default="ci-eval.yaml", show_default=True, metavar="PATH")
 @click.option("--repo", type=click.Path(file_okay=False, exists=True, path_type=Path), default=Path(), metavar="DIR")

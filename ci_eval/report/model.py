@@ -228,7 +228,7 @@ def _took(outcome: GateOutcome) -> str:
 
 
 def _commit(commit: str | None) -> Piece:
-    return Untrusted(commit[:_COMMIT]) if commit else "no commit (a working tree or a merge)"
+    return Untrusted(commit[:_COMMIT]) if commit else "is no commit (a working tree or a merge)"
 
 
 def _origin(suite: SuiteOutcome, *, named: bool) -> Iterator[Piece]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text as Line
@@ -37,6 +37,7 @@ _STYLES = {
 }
 _PIPED_WIDTH = 100
 _LINES_OF_QUOTE = 20
+_NAME_WIDTH = 24
 
 
 def show(report: Report, *, file: TextIO | None = None, width: int | None = None, most: int = 20) -> None:
@@ -130,10 +131,14 @@ def _lines(value: Untrusted) -> Line:
 
 def _grid(table: Table, most: int) -> RenderableType:
     grid = Grid(box=box.SIMPLE, show_edge=False, header_style="bold")
-    for header, letter in zip(table.headers, table.align, strict=True):
-        grid.add_column(Line(header), justify="right" if letter == "r" else "left", overflow="fold")
-    for row in table.rows[:most]:
-        grid.add_row(*(_line(text) for text in row))
+    rows = [[_line(text) for text in row] for row in table.rows[:most]]
+    for number, (header, letter) in enumerate(zip(table.headers, table.align, strict=True)):
+        # What a row is about is read first: other columns give way to it.
+        least = 0 if number else min(_NAME_WIDTH, max((row[0].cell_len for row in rows), default=0))
+        justify: JustifyMethod = "right" if letter == "r" else "left"
+        grid.add_column(Line(header), justify=justify, overflow="fold", min_width=least)
+    for row in rows:
+        grid.add_row(*row)
     return grid
 
 

@@ -93,9 +93,7 @@ def choose(found: Found, wishes: Wishes) -> Start:
     fallback = wishes.provider or next((model.provider for model in found.models), provider_of(found.keys))
     if fallback not in KNOWN:
         names = ", ".join(KNOWN)
-        raise UsageError(
-            f"no provider of that name; there are {names} (a server of your own: openai, its base_url later)"
-        )
+        raise UsageError(f"no provider of that name; there are {names} (your own server: openai, its base_url later)")
     made = _new_model(found, wishes, fallback)
     model, provider = _model_of(Prompt(STARTER_PROMPT, ()), found, wishes, made)
     starter = Suite("support", STARTER_PROMPT, model, provider, starter=True)

@@ -297,7 +297,7 @@ def test_97_a_judge_that_knows_its_canaries_judges(desk: Desk) -> None:
 def test_97_a_judge_that_does_not_answer_its_canaries_ends_the_job(desk: Desk) -> None:
     desk.server.behaviour = behaving(lambda _: Answer(401, {}))
     desk.write(rubric=RUBRIC + CANARIES)
-    with pytest.raises(Inconclusive, match=r"no verdict \(a scorer got no answer: HTTP 401.* on canary 1"):
+    with pytest.raises(Inconclusive, match=r"no verdict on canary 1 of .*: HTTP 401: the key was refused"):
         desk.run()
 
 

@@ -467,7 +467,7 @@ class TestProvenance:
 
     def test_a_base_that_was_evaluated_here(self) -> None:
         words = said(outcome(suite(base_stored=False), candidate_commit=None), "Provenance")
-        assert "this PR no commit (a working tree or a merge). The base was evaluated in this job." in words
+        assert "this PR is no commit (a working tree or a merge). The base was evaluated in this job." in words
 
     def test_nothing_judged(self) -> None:
         one = outcome(verdict=Verdict.PASS, reason="nothing relevant changed")

@@ -55,6 +55,11 @@ def test_a_pipe_gets_no_colour_and_lines_of_a_hundred() -> None:
     assert max(len(line) for line in printed.split("\n")) <= 100
 
 
+def test_the_name_of_a_dimension_is_not_broken_where_other_columns_are_wide() -> None:
+    lost = outcome(suite(comparison(some(10, lost=10), "output_quality")))
+    assert any(line.startswith(" output_quality ") for line in shown(lost, 80).split("\n"))
+
+
 def test_a_terminal_gets_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
