@@ -19,6 +19,8 @@ from ci_eval.stats import Z95, points
 
 
 class Verdict(StrEnum):
+    """The decision about a suite or a whole gate. Only pass and accepted are green."""
+
     PASS = "pass"  # noqa: S105 - not a password
     ACCEPTED = "accepted"
     """A regression that a person took on: said of a whole gate only."""
@@ -27,6 +29,7 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
+        """The exit code that stands for it; 0 is green."""
         return {
             Verdict.PASS: EXIT_PASS,
             Verdict.ACCEPTED: EXIT_PASS,

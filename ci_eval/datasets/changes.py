@@ -25,6 +25,7 @@ class RowChanges:
 
 
 def compare(base: Sequence[Row], head: Sequence[Row]) -> RowChanges:
+    """Count the rows that were added, removed, relabelled and kept."""
     before, after = Counter(row.digest for row in base), Counter(row.digest for row in head)
     came = _inputs(head, after - before)
     went = _inputs(base, before - after)

@@ -192,6 +192,7 @@ class Suite:
         return [Cell(case.id, one.name, one.dimension, one.weight) for case in cases for one in scorers.for_case(case)]
 
     def refuse_unknown_dimensions(self) -> None:
+        """Raises InputError where the gate or the weights name a dimension that no scorer speaks of."""
         known = self.scorers.dimensions()
         named: list[tuple[str, ...]] = [("gate", "per_dimension", name) for name in self.gate.per_dimension]
         named += [("weights", name) for name in self.policy.weights]

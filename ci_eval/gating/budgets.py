@@ -42,6 +42,7 @@ class Work:
     """The same candidate beside the suite's anchor, by the anchor's limit."""
 
     def options(self, ranks: Mapping[str, float] | None = None) -> list[Option]:
+        """The parts of the golden set that could be run, each with its cost, the anchor included."""
         own = estimate.options(self.prepared, self.evaluators, self.question, ranks)
         if self.anchor is None:
             return own

@@ -12,6 +12,8 @@ Words = tuple[Hostile, ...]
 
 
 class Again(NamedTuple):
+    """What judging once more took."""
+
     seconds: float
     usd: float | None
     """Of the whole job, since one purse pays; None where a price is not known."""

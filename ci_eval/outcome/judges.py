@@ -30,6 +30,7 @@ _BETWEEN = 4
 
 
 def judge_warnings(suite: Suite, candidate: Side) -> Iterator[str]:
+    """What is wrong with the judges of a suite, a sentence each."""
     for fact in suite.judge_facts:
         yield from _about(fact, candidate.target.model_name)
     if suite.judge_facts and all(isinstance(scorer.policy, Judge) for scorer in suite.scorers.all()):

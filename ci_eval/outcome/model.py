@@ -54,6 +54,8 @@ class ChangeNote:
 
 
 class Costs(NamedTuple):
+    """What both sides cost, and how they compare."""
+
     base: SideCost
     candidate: SideCost
     compared: CostComparison

@@ -18,6 +18,8 @@ Finish = Literal["stop", "length", "refusal"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One message of a conversation, as it is sent to a model."""
+
     role: Role
     content: str
 

@@ -72,6 +72,8 @@ def missing_answers(lost: int, refused: int, answers: int) -> int:
 
 @dataclass(frozen=True)
 class Run:
+    """A run as it was read or made: its header and one record per answer."""
+
     header: Header
     records: tuple[Record, ...]
 

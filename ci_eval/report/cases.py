@@ -46,6 +46,7 @@ def broken(suite: SuiteOutcome, *, show: bool) -> Iterator[Section]:
 
 
 def went(suite: SuiteOutcome, *, show: bool) -> Iterator[Section]:
+    """The cases that flipped in the first pass, and back in the reruns."""
     if cases := suite.unbroken("went"):
         pairs = pairs_of(suite)
         flips = [flip for of_case in cases.values() for flip in of_case]
@@ -145,6 +146,7 @@ def ids(words: str, names: Sequence[str], noun: Noun) -> Listing:
 
 
 def lost(comparison: Comparison, *, show: bool) -> Iterator[Section]:
+    """The cases that infrastructure lost, each with its cause."""
     missing = by_case(pair for pair in comparison.pairs if pair.missing)
     if missing:
         rows = tuple(row for name, pairs in missing.items() for row in _lost_case(name, pairs, comparison, show=show))
@@ -171,6 +173,7 @@ def _cause(record: Record | None, *, show: bool) -> Text:
 
 
 def golden_set(suite: SuiteOutcome) -> Iterator[Section]:
+    """What the candidate changes in the golden set, and what that would do to the scores."""
     edits = suite.edits
     if not edits:
         return
@@ -225,6 +228,7 @@ def _result(record: Record | None) -> tuple[Text, Text]:
 
 
 def leaks(leaks: Sequence[Leak]) -> Iterator[Section]:
+    """The golden cases whose texts stand in training or few-shot rows."""
     if leaks:
         words = "The model learns from texts that it is tested on, so its score says less about new ones."
         rows = tuple(_leak(leak) for leak in leaks)

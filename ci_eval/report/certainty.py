@@ -17,6 +17,7 @@ _UNKNOWN_PASSES = "A dimension passes only if it would with every unknown score 
 
 
 def how_sure(outcome: GateOutcome) -> Iterator[Section]:
+    """One section a suite on how sure its verdict is."""
     named = len(outcome.suites) > 1
     for suite in outcome.suites:
         name: Text = (Untrusted(suite.suite), ": ") if named else ()

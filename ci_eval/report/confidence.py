@@ -14,6 +14,7 @@ _SIDE = Noun("side", "sides")
 
 
 def confidence(suite: SuiteOutcome) -> Iterator[Section]:
+    """The table of both sides' confidence; nothing where no policy asks for it."""
     if suite.calibrations is None:
         return
     headers = ("side", "answers", "right", "calibration error", "escalate below", "escalated", "right of the rest")

@@ -23,6 +23,8 @@ CANDIDATE = "this PR"
 
 @dataclass(frozen=True)
 class Noun:
+    """What is counted, for one and for many."""
+
     one: str
     many: str
 
@@ -38,6 +40,7 @@ CASE, SCORE, ROW = Noun("case", "cases"), Noun("score", "scores"), Noun("row", "
 
 
 def listed(items: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces with commas between them."""
     for number, item in enumerate(items):
         if number:
             yield ", "
@@ -50,16 +53,21 @@ def in_words(text: Text, encode: Callable[[Untrusted], str]) -> str:
 
 
 def joined(texts: Iterable[Text], between: str) -> Text:
+    """The texts with `between` between them, as one text."""
     return tuple(piece for number, text in enumerate(texts) for piece in (*((between,) if number else ()), *text))
 
 
 @dataclass(frozen=True)
 class Paragraph:
+    """One paragraph of text."""
+
     text: Text
 
 
 @dataclass(frozen=True)
 class Table:
+    """A table. `noun` names its rows, for a renderer that has to leave some out."""
+
     headers: tuple[str, ...]
     align: str
     """One letter a column: l or r."""
@@ -69,6 +77,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Listing:
+    """A list with a mark before each item. `noun` names the items."""
+
     items: tuple[Text, ...]
     noun: Noun
 
@@ -103,6 +113,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Entries:
+    """A list of cases. `noun` names them."""
+
     items: tuple[Entry, ...]
     noun: Noun
 
@@ -112,6 +124,8 @@ Block = Paragraph | Table | Listing | Quote | Sides | Entries
 
 @dataclass(frozen=True)
 class Section:
+    """A part of the report with a title, which a renderer may fold, cut or leave out."""
+
     title: str
     """Constant words; not shown where the section is not folded."""
     blocks: tuple[Block, ...]
@@ -129,6 +143,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
+    """The whole report of a gate, or of compared runs."""
+
     verdict: Verdict | None
     """None where nothing is judged."""
     headline: Text

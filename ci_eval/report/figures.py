@@ -19,6 +19,7 @@ _NAMED = 3
 
 
 def groups(suite: SuiteOutcome) -> Iterator[Section]:
+    """The tables of groups of cases: strata, categories and tags."""
     found = slices(suite)
     if found:
         told = [one for one in found if one.kind != "tag" or one.flips]
@@ -107,6 +108,7 @@ def traffic_of(suite: SuiteOutcome) -> Iterator[Traffic]:
 
 
 def traffic(suite: SuiteOutcome) -> Iterator[Section]:
+    """What all traffic would show, one line a dimension."""
     items = tuple(_traffic(one) for one in traffic_of(suite))
     if items:
         words = (

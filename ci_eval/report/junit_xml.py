@@ -40,6 +40,8 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Test:
+    """One test case: a golden case, as other CI systems show it."""
+
     group: Text
     name: Hostile
     trouble: Trouble | None = None
@@ -49,6 +51,8 @@ class Test:
 
 @dataclass(frozen=True)
 class TestSuite:
+    """One suite of tests, with its totals."""
+
     name: Hostile
     tests: tuple[Test, ...]
     table: Table | None = None

@@ -34,6 +34,8 @@ class Dot:
 
 @dataclass(frozen=True)
 class PlotRow:
+    """One row of a plot: its name, the values on it, and what is written beside them."""
+
     name: Piece
     dots: tuple[Dot, ...]
     says: str

@@ -30,6 +30,8 @@ _IN_MESSAGES = str.maketrans({"\\": "\\\\", "[": "\\[", "]": "\\]", "{": "{{", "
 
 @dataclass(frozen=True)
 class Place:
+    """A file, and the line in it where that is known."""
+
     path: Hostile
     line: int | None = None
 

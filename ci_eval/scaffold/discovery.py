@@ -57,6 +57,8 @@ class Passed:
 
 @dataclass(frozen=True)
 class Found:
+    """What a repository holds already that a config could name."""
+
     prompts: tuple[Prompt, ...] = ()
     models: tuple[ModelFile, ...] = ()
     datasets: tuple[str, ...] = ()

@@ -60,6 +60,8 @@ class TransportError(Exception):
 
 @dataclass(frozen=True)
 class Response:
+    """One answer, read whole, whatever its status. `attempts` counts the requests that it took."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
