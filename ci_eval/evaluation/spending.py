@@ -13,7 +13,7 @@ from ci_eval.purse import Purse
 
 
 def refuse_too_dear(what: str, cost: Cost, policy: BudgetPolicy, asked: ProviderPolicy) -> None:
-    """Raises Inconclusive, before the first call, where a budget does not reach: by a guess, which is at most."""
+    """Raises Inconclusive, before the first call, where the budget does not cover what it may take at most."""
     budget = Budget(float(policy.seconds), policy.usd, policy.calls, policy.tokens)
     if budget.usd is not None and cost.usd is None:
         raise Inconclusive(
