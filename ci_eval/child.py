@@ -14,6 +14,8 @@ import resource
 import select
 import signal
 import subprocess
+import sys
+import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -91,6 +93,11 @@ class Child:
                 continue
             except OSError:
                 raise ChildError("ended") from None
+
+
+def start_worker(script: Path, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> Child:
+    """A script of ours, isolated: it finds no module but those installed, and gets no variables; raises ChildError."""
+    return Child([sys.executable, "-I", str(script)], Path(tempfile.gettempdir()), {}, on_line, on_end)
 
 
 _starting = threading.Lock()

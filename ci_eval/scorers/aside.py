@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -15,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from ci_eval import scorers
-from ci_eval.child import Child, ChildError
+from ci_eval.child import Child, ChildError, start_worker
 from ci_eval.deadline import Deadline
 from ci_eval.golden.cases import Case
 from ci_eval.scorers.base import Answer, Score
@@ -129,14 +127,12 @@ class Aside:
             self._child = child  # from now on answers are given, which come after the policies
 
     def _start(self) -> Child:
-        command = [sys.executable, "-I", str(Path(scorers.__file__).with_name("aside_worker.py"))]
         self._owed.open = True  # before it can end
-        return Child(command, Path(tempfile.gettempdir()), {}, self._owed.came, self._owed.ended)
+        return start_worker(Path(scorers.__file__).with_name("aside_worker.py"), self._owed.came, self._owed.ended)
 
     def _policies(self) -> JSON:
         """By name, as the config has them."""
-        named = {one.name: one.policy for one in self.scorers}
-        return {name: one.model_dump(mode="json", by_alias=True, exclude_unset=True) for name, one in named.items()}
+        return {one.name: one.policy.model_dump(mode="json", by_alias=True, exclude_unset=True) for one in self.scorers}
 
     def give(self, answer: Answer, case: Case) -> Promise | None:
         """None where its scores are to be made here."""
@@ -146,7 +142,10 @@ class Aside:
         number, found = taken
         assert self._child, "it has begun"  # noqa: S101
         try:
-            _send(self._child, [number, _answer_json(answer), case.model_dump(mode="json", exclude_defaults=True)])
+            _send(
+                self._child,
+                [number, [*answer.said, answer.system], case.model_dump(mode="json", exclude_defaults=True)],
+            )
         except ChildError:
             self.end()
         return Promise(found, self.end)
@@ -160,8 +159,3 @@ class Aside:
 def _send(child: Child, what: JSON) -> None:
     """Raises ChildError where the process does not take it; whoever waits for the process hears that it ends."""
     child.send(json.dumps(what).encode() + b"\n", Deadline.after(_SEND_SECONDS))
-
-
-def _answer_json(answer: Answer) -> JSON:
-    calls = [[call.name.reveal(), call.arguments.reveal()] for call in answer.tool_calls]
-    return [answer.text, calls, [step.reveal() for step in answer.steps], answer.system]

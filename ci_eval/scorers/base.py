@@ -59,6 +59,12 @@ class Answer:
         except InputError:
             return MISSING
 
+    @property
+    def said(self) -> list[JSON]:
+        """All that is the target's own, as bare JSON: the text, the tools that it asked for, the steps."""
+        calls = [[call.name.reveal(), call.arguments.reveal()] for call in self.tool_calls]
+        return [self.text, calls, [step.reveal() for step in self.steps]]
+
     def field(self, path: str | None) -> Any:
         """The whole text, or a part of a JSON answer by a dotted path (`order.items.0`); MISSING where it is not."""
         if path is None:

@@ -25,9 +25,7 @@ def key_of(scorer: str, case: Case, answer: Answer, repeat: int) -> bytes:
     """`answer` is what the scorer looks at. The case with its contents: a canary, or what people labelled, may be
     called as a golden case is.
     """
-    calls = [[call.name.reveal(), call.arguments.reveal()] for call in answer.tool_calls]
-    steps = [step.reveal() for step in answer.steps]
-    text = canonical([scorer, case.id, case.digest, answer.text, calls, steps, repeat])
+    text = canonical([scorer, case.id, case.digest, *answer.said, repeat])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from ci_eval import scorers
-from ci_eval.child import Child, ChildError
+from ci_eval.child import Child, ChildError, start_worker
 from ci_eval.deadline import Deadline
 from ci_eval.providers.base import ProviderError
 from ci_eval.scorers.schema_size import expanded_size
@@ -79,8 +77,8 @@ class _Apart:
 
     def _start(self) -> tuple[Child, SimpleQueue[bytes | None]]:
         answers: SimpleQueue[bytes | None] = SimpleQueue()
-        command = [sys.executable, "-I", str(Path(scorers.__file__).with_name("schema_worker.py"))]
-        child = Child(command, Path(tempfile.gettempdir()), {}, answers.put, lambda: answers.put(None))
+        script = Path(scorers.__file__).with_name("schema_worker.py")
+        child = start_worker(script, answers.put, lambda: answers.put(None))
         self._ask(child, answers, self._schema, _START_SECONDS)
         return child, answers
 

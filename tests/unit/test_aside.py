@@ -166,7 +166,7 @@ def test_a_process_that_cannot_be_started_takes_no_answer(monkeypatch: pytest.Mo
     def refused(*_: object) -> None:
         raise ChildError("cannot be started")
 
-    monkeypatch.setattr(scoring, "Child", refused)
+    monkeypatch.setattr(scoring, "start_worker", refused)
     alone = _asking()
     asking, aside = _beside(alone)
     assert (aside.started, aside.open) == (True, False)
