@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gated import Silent, no_baselines
+from making import jsonl
 from model_server import KEY, Answer, Asked, Behaviour, ModelServer
 from repo import Repo
 
@@ -28,6 +29,7 @@ from ci_eval.report.model import build
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.secrets import Secret
 from ci_eval.snapshot import Snapshot, at_commit
+from ci_eval.text import JSON
 
 POLICY = """\
 version: 1
@@ -163,10 +165,14 @@ class Desk:
         self.repo.write("model.yaml", "provider: house\nmodel: desk-1\n")
         self.repo.write("golden/tone.yaml", rubric)
         rows = ({"id": f"c{n}", "input": f"{n} where is it?", "expected": "a parcel"} for n in range(CASES))
-        self.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+        self.write_cases(rows)
         for path, content in files.items():
             self.repo.write(path, content)
         self.repo.commit("main")
+
+    def write_cases(self, rows: Iterable[JSON]) -> None:
+        """Main's golden set, not yet committed."""
+        self.repo.write("golden/cases.jsonl", jsonl(*rows))
 
     @property
     def main(self) -> Snapshot:

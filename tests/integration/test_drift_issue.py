@@ -9,12 +9,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from github_standin import BOT, TOKEN, Failure, StandIn
+from commenting import STRANGER, connect
+from github_standin import BOT, Failure, StandIn
 
 from ci_eval.baseline.drift import Drift
-from ci_eval.github.client import GitHub
 from ci_eval.github.drift_issue import DriftIssue
-from ci_eval.github.environment import Token
 from ci_eval.judge_agreement import JudgeAgreement
 from ci_eval.text import Untrusted
 
@@ -22,7 +21,6 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 RUN_URL = "https://github.com/octo-org/shop/actions/runs/9"
 FELL = Drift("triage", "routing", Fraction(98), Fraction(90), 0.0001)
 ROSE = Drift("faq", "facts", Fraction(80), Fraction(250, 3), 0.0001)
-STRANGER = ("mallory", "User")
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture
 def issue(standin: StandIn) -> Iterator[DriftIssue]:
-    with GitHub(standin.api_url, standin.repository, Token(TOKEN), 0, 0, 0) as github:
+    with connect(standin) as github:
         yield DriftIssue(github, "0123456789abcdef", RUN_URL, NOW)
 
 

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commenting import MARKER, STRANGER, connect, marker, posts
 from github_standin import BOT, TOKEN, Failure, StandIn
 
 from ci_eval.github.client import Account, GitHub, GitHubUnavailable
 from ci_eval.github.environment import Token
-from ci_eval.github.publish import CommentOutcome, Marker, Posting, upsert_comment
+from ci_eval.github.publish import CommentOutcome, Posting, upsert_comment
 
 PULL = 7
-SHA = "5" * 40
-MARKER = Marker("0123456789abcdef", SHA, run_id=500, run_attempt=1)
-STRANGER = ("mallory", "User")
 
 
 @pytest.fixture
@@ -31,18 +29,6 @@ def standin() -> Iterator[StandIn]:
 def github(standin: StandIn) -> Iterator[GitHub]:
     with connect(standin) as client:
         yield client
-
-
-def connect(standin: StandIn, token: str = TOKEN) -> GitHub:
-    return GitHub(standin.api_url, standin.repository, Token(token), 0, 0, 0)
-
-
-def marker(**changes: Any) -> Marker:
-    return Marker(**{**MARKER.__dict__, **changes})
-
-
-def posts(standin: StandIn) -> int:
-    return sum(request.startswith("POST") for request in standin.requests)
 
 
 # --- finding one's own comment ----------------------------------------------------------------------------------------

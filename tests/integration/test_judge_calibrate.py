@@ -151,7 +151,7 @@ def test_people_s_ratings_of_golden_cases_with_the_answers_of_a_run(
     anchored = "criteria: [{name: tone, question: How kind?, anchors: {1: rude, 5: warm}}]"
     desk.write(rubric=anchored, keys=", scale: 1-5, pass_at: 4")
     rows = [{"id": f"c{n}", "input": f"{n} where is it?", "human": {"tone": 1 + n % 5}} for n in range(10)]
-    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.write_cases(rows)
     desk.repo.commit()
     desk.server.behaviour = behaving(lambda answer: ruling(tone=min(5, 2 + int(answer.split()[-5]) % 5)))
     assert ci_eval("run", "--repo", str(desk.repo.folder), "--no-cache", "--quiet").code == 0
@@ -259,7 +259,7 @@ def test_people_s_ratings_of_golden_cases_without_a_reference_are_passed_over(
     desk.write(keys=PAIRWISE)
     rows = [{"id": "c1", "input": "1?", "human": {"tone": 1}}]
     rows += [{"id": f"r{n}", "input": f"r{n}?", "expected": "a parcel", "human": {"tone": n / 2}} for n in range(3)]
-    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.write_cases(rows)
     desk.repo.commit()
     assert ci_eval("run", "--repo", str(desk.repo.folder), "--no-cache", "--quiet").code == 0
     monkeypatch.setenv("HOUSE_KEY", KEY)  # a run takes it out of its environment

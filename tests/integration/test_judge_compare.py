@@ -260,7 +260,7 @@ def test_without_a_verdict_there_is_no_preference_and_no_tie(desk: Desk, reply: 
 def forty_cases(desk: Desk) -> None:
     desk.write()
     rows = ({"id": f"c{n}", "input": f"{n}?", "expected": "a parcel"} for n in range(40))
-    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.write_cases(rows)
     desk.repo.commit()
 
 

@@ -49,7 +49,7 @@ def desk(repo: Repo, tmp_path: Path) -> Iterator[Desk]:
 def references(desk: Desk, *texts: str) -> None:
     """Main's cases, each with its reference answer."""
     rows = ({"id": f"c{n}", "input": f"{n} where is it?", "expected": text} for n, text in enumerate(texts))
-    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.write_cases(rows)
     desk.repo.commit()
 
 

@@ -10,20 +10,16 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commenting import MARKER, STRANGER, connect, marker, posts
 from github_hub import HARMLESS, NO_PARCELS, PULL, Hub, opened
-from github_standin import TOKEN, Failure, StandIn
+from github_standin import Failure, StandIn
 from openai_server import Answer, Asked, says
 from parcel_desk import CONFIG, KEY_ENV, TRIAGE_PROMPT, Repository, answers
 
 from ci_eval.github.client import GitHub
-from ci_eval.github.environment import Token
-from ci_eval.github.publish import Marker, upsert_comment
-
-MARKER = Marker("0123456789abcdef", "5" * 40, run_id=500, run_attempt=1)
-STRANGER = ("mallory", "User")
+from ci_eval.github.publish import upsert_comment
 
 
 @pytest.fixture
@@ -40,16 +36,8 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture
 def github(standin: StandIn) -> Iterator[GitHub]:
-    with GitHub(standin.api_url, standin.repository, Token(TOKEN), 0, 0, 0) as client:
+    with connect(standin) as client:
         yield client
-
-
-def marker(**changes: Any) -> Marker:
-    return Marker(**{**MARKER.__dict__, **changes})
-
-
-def posts(standin: StandIn) -> int:
-    return sum(request.startswith("POST") for request in standin.requests)
 
 
 # --- 17: a merge queue that reports nothing, or success for nothing ---------------------------------------------------

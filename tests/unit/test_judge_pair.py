@@ -35,7 +35,7 @@ from ci_eval.report.model import build
 from ci_eval.runner.cache import ResponseCache
 from ci_eval.scorers.base import Answer, Asker, Resources, Score
 from ci_eval.scorers.errand import Errand
-from ci_eval.text import Untrusted
+from ci_eval.text import JSON, Untrusted
 from ci_eval.verdict import Verdict
 
 TWO = RUBRIC + "  - {name: help, question: Does it help?}\n"
@@ -166,11 +166,11 @@ def test_a_suite_without_a_reference_is_refused_and_a_case_without_one_is_passed
     desk.write(keys=f"{PAIRWISE}, against: reply")
     with pytest.raises(InputError, match=r'ci-eval.yaml:10: the scorer "judge" has nothing to look at in any golden'):
         Suite.load(configs.load(desk.main), desk.main, "desk")
-    rows = [
+    rows: list[JSON] = [
         {"id": "c1", "input": "1 where is it?", "expected": {"reply": "a parcel"}},
         {"id": "c2", "input": "2 where?"},
     ]
-    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.write_cases(rows)
     desk.repo.commit()
     scorers = {record.case: [one.scorer for one in record.cells] for record in desk.run().records}
     assert scorers == {"c1": ["contains", "judge"], "c2": ["contains"]}
@@ -237,7 +237,7 @@ def test_a_change_for_the_worse_is_a_regression_and_one_for_the_better_is_none(d
     """The fixed opponent greets: whoever stops greeting is worse than it, on either side."""
     desk.write(keys=PAIRWISE)
     rows = ({"id": f"c{n}", "input": f"{n} where is it?", "expected": "Good day! A parcel."} for n in range(CASES))
-    desk.repo.write("golden/cases.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    desk.write_cases(rows)
     desk.repo.commit()
     outcome = desk.gate({"prompt.md": "Be quick."})
     assert outcome.verdict is Verdict.REGRESSION
@@ -287,7 +287,7 @@ def test_known_pairs_are_judged_first_in_both_orders(desk: Desk, field: str) -> 
     desk.write(rubric=RUBRIC + PAIR_CANARIES, keys=PAIRWISE + field)
     whole = {"reply": "a parcel", "order": [{"reply": "a parcel"}]}
     row = {"id": "c1", "input": "1 where is it?", "expected": whole if field else "a parcel"}
-    desk.repo.write("golden/cases.jsonl", f"{json.dumps(row)}\n")
+    desk.write_cases([row])
     desk.repo.commit()
     desk.run()
     asked = [the_answers(asked) for asked in desk.judged()]
